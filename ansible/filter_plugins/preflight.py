@@ -1,0 +1,128 @@
+"""Decide whether a host can become a node: a pure function from what was seen to what is wrong."""
+
+from __future__ import annotations
+
+# Who may already listen on Kubernetes' ports: an earlier run's own.
+OWN_PROCESSES = {"kube-apiserver", "kube-controller", "kube-scheduler", "kubelet", "etcd"}
+
+
+def problem(what: str, remedy: str) -> str:
+    """Return one line that names what is wrong and what to do."""
+    return f"{what}. Remedy: {remedy}."
+
+
+def gigabytes(size_bytes: int) -> str:
+    """Return a size for people, in GB of 10^9 bytes."""
+    return f"{size_bytes / 1e9:.1f} GB"
+
+
+def preflight_problems(
+    probe: dict,
+    *,
+    distributions: list[str],
+    minimum_free_bytes: int,
+    minimum_memory_bytes: int,
+    minimum_cpu_count: int,
+    started_seconds: float,
+    ended_seconds: float,
+    maximum_time_skew_seconds: int,
+    machine_ids: dict[str, str],
+    host: str,
+    network_plugin: str,
+    charts: list[str],
+    images: int,
+) -> list[str]:
+    """Return every reason why this host cannot become a node, each with its remedy; none where it can.
+
+    The host's clock was read between `started_seconds` and `ended_seconds` of this machine's clock.
+    """
+    found: list[str] = []
+    if probe["distribution"] not in distributions:
+        found.append(
+            problem(
+                f"the host runs {probe['distribution']}, and the roles are made for {', '.join(distributions)}",
+                "install one of those on it",
+            )
+        )
+    if not probe["systemd"]:
+        found.append(problem("systemd does not run on the host", "boot it with systemd as its first process"))
+    if probe["architecture"] != "x86_64":
+        found.append(
+            problem(
+                f"the processor is {probe['architecture']}, and the bundle's programs are made for x86_64",
+                "use an x86_64 host",
+            )
+        )
+    # A node that already runs has its images and volumes on the disk: the limit is for hosts that have not.
+    if probe["free_bytes"] < minimum_free_bytes and not probe["kubelet_configured"]:
+        found.append(
+            problem(
+                f"/var/lib has {gigabytes(probe['free_bytes'])} free, and a node needs {gigabytes(minimum_free_bytes)}",
+                "free some space or mount a larger disk there",
+            )
+        )
+    if probe["memory_bytes"] < minimum_memory_bytes:
+        found.append(
+            problem(
+                f"the host has {gigabytes(probe['memory_bytes'])} of memory, and its role needs "
+                f"{gigabytes(minimum_memory_bytes)}",
+                "give it more memory",
+            )
+        )
+    if probe["cpu_count"] < minimum_cpu_count:
+        found.append(
+            problem(
+                f"the host has {probe['cpu_count']} processor, and its role needs {minimum_cpu_count}",
+                "give it more processors",
+            )
+        )
+    for port, process in sorted(probe["listeners"].items(), key=lambda pair: int(pair[0])):
+        if process not in OWN_PROCESSES:
+            found.append(
+                problem(
+                    f"port {port} is taken by the process {process}",
+                    f"stop it, or move it to another port (on the host: sudo ss -ltnp 'sport = :{port}')",
+                )
+            )
+    early = started_seconds - maximum_time_skew_seconds - probe["time_seconds"]
+    late = probe["time_seconds"] - ended_seconds - maximum_time_skew_seconds
+    if early > 0 or late > 0:
+        found.append(
+            problem(
+                f"the host's clock is {max(early, late) + maximum_time_skew_seconds:.0f} s "
+                f"{'behind' if early > 0 else 'ahead of'} this machine's",
+                "synchronise both by NTP",
+            )
+        )
+    twins = sorted(name for name, identity in machine_ids.items() if identity == machine_ids[host] and name != host)
+    if twins:
+        found.append(
+            problem(
+                f"the host has the same machine-id as {', '.join(twins)}",
+                "on one of them: sudo rm -f /etc/machine-id /var/lib/dbus/machine-id; sudo systemd-machine-id-setup",
+            )
+        )
+    if probe["control_plane"] and not (probe["control_plane_started"] or probe["control_plane_finished"]):
+        found.append(
+            problem(
+                "the host carries a Kubernetes control plane that Portolan did not make",
+                "take it down first (sudo kubeadm reset), or take the host out of the site file",
+            )
+        )
+    if network_plugin != "bridge" and network_plugin not in charts:
+        found.append(
+            problem(
+                f"the site asks for the network plugin {network_plugin}, and the bundle has no such chart",
+                "build the bundle where the official chart can be reached, or choose `bridge` (one L2 network)",
+            )
+        )
+    if images == 0:
+        found.append(problem("the bundle has no images", "run `portolan bundle build` first"))
+    return found
+
+
+class FilterModule:
+    """Make the filter known to Ansible."""
+
+    def filters(self) -> dict:
+        return {"preflight_problems": preflight_problems}

@@ -1,0 +1,210 @@
+#!/usr/bin/python
+"""Read, in one call, every fact of a host that the playbooks decide on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: host_probe
+short_description: Read every fact of a host that Portolan's playbooks decide on
+description:
+  - One call instead of a dozen. It changes nothing, so it also runs in check mode.
+options:
+  ports:
+    description: TCP ports whose listeners are wanted.
+    type: list
+    elements: int
+    default: []
+  directories:
+    description: Directories; those that exist are returned.
+    type: list
+    elements: path
+    default: []
+  services:
+    description: Services; those that both run and start at boot are returned.
+    type: list
+    elements: str
+    default: []
+author: [Portolan (@portolan)]
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  host_probe:
+    ports: [6443, 10250]
+  register: probe
+"""
+
+RETURN = r"""
+distribution: {description: "ID and VERSION_ID of /etc/os-release, joined by a hyphen.", type: str, returned: always}
+free_bytes: {description: Free space of the file system below /var/lib., type: int, returned: always}
+memory_bytes: {description: Total memory., type: int, returned: always}
+listeners: {description: "Port to the name of the process that listens there.", type: dict, returned: always}
+machine_id: {description: Content of /etc/machine-id., type: str, returned: always}
+time_seconds: {description: Seconds since the epoch., type: float, returned: always}
+"""
+
+SYSTEM_KEYS = (
+    "net.ipv4.ip_forward",
+    "net.bridge.bridge-nf-call-iptables",
+    "net.bridge.bridge-nf-call-ip6tables",
+    "fs.inotify.max_user_instances",
+    "fs.inotify.max_user_watches",
+    "vm.overcommit_memory",
+    "vm.panic_on_oom",
+    "kernel.panic",
+    "kernel.panic_on_oops",
+    "net.ipv4.conf.all.rp_filter",
+    "net.ipv4.conf.all.accept_redirects",
+    "net.ipv4.conf.all.send_redirects",
+)
+
+
+# What a node's pod network leaves behind when the node is reset.
+POD_NETWORK = ("/sys/class/net/cni0", "/etc/cni/net.d/10-portolan.conflist")
+
+
+def read(path: str) -> str:
+    """Return the text of a file, or an empty string where it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def distribution() -> str:
+    """Return for example "debian-12"."""
+    fields = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', read("/etc/os-release"), re.MULTILINE))
+    return f"{fields.get('ID', 'unknown')}-{fields.get('VERSION_ID', 'unknown')}"
+
+
+def memory() -> dict[str, int]:
+    """Return /proc/meminfo in bytes."""
+    return {name: int(kib) * 1024 for name, kib in re.findall(r"^(\w+):\s+(\d+) kB$", read("/proc/meminfo"), re.M)}
+
+
+def listening(ports: list[int]) -> dict[int, str]:
+    """Return the inode of the listening socket of each port in use."""
+    inodes: dict[int, str] = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in read(table).splitlines()[1:]:
+            fields = line.split()
+            port = int(fields[1].rpartition(":")[2], 16)
+            if fields[3] == "0A" and port in ports:
+                inodes[port] = fields[9]
+    return inodes
+
+
+def listeners(ports: list[int]) -> dict[str, str]:
+    """Return the process name that listens on each port in use, "unknown" where it cannot be seen."""
+    inodes = listening(ports)
+    if not inodes:
+        return {}
+    names: dict[str, str] = {}
+    for process in (entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        try:
+            for descriptor in Path(f"/proc/{process}/fd").iterdir():
+                target = str(descriptor.readlink())
+                if target.startswith("socket:["):
+                    names[target[8:-1]] = read(f"/proc/{process}/comm").strip()
+        except OSError:
+            continue
+    return {str(port): names.get(inode, "unknown") for port, inode in inodes.items()}
+
+
+def system_keys() -> dict[str, bool]:
+    """Return which kernel parameters exist, and whether they can be written."""
+    paths = {key: "/proc/sys/" + key.replace(".", "/") for key in SYSTEM_KEYS}
+    return {key: os.access(path, os.W_OK) for key, path in paths.items() if Path(path).exists()}
+
+
+def in_container() -> bool:
+    """Return whether systemd says that this host shares its kernel with another."""
+    tool = shutil.which("systemd-detect-virt")
+    return bool(tool) and subprocess.run([tool, "--container", "--quiet"], check=False).returncode == 0
+
+
+def packages() -> list[str]:
+    """Return the names of the Debian packages that are installed."""
+    stanzas = read("/var/lib/dpkg/status").split("\n\n")
+    return sorted(
+        stanza.partition("\n")[0].removeprefix("Package: ")
+        for stanza in stanzas
+        if "\nStatus: install ok installed\n" in stanza
+    )
+
+
+def those(question: str, services: list[str], answer: str) -> list[str]:
+    """Return the services for which systemctl answers so."""
+    if not services:
+        return []
+    told = subprocess.run(["systemctl", question, *services], check=False, capture_output=True, text=True)
+    lines = told.stdout.splitlines()
+    # is-enabled leaves out services that there are not; is-active answers for every one.
+    if len(lines) != len(services):
+        return [one for name in services for one in those(question, [name], answer)] if len(services) > 1 else []
+    return [name for name, line in zip(services, lines, strict=True) if line == answer]
+
+
+def debian_release() -> str:
+    """Return the code name, for example "bookworm"."""
+    found = re.search(r'^VERSION_CODENAME="?([\w-]+)', read("/etc/os-release"), re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def main() -> None:
+    module = AnsibleModule(
+        {
+            "ports": {"type": "list", "elements": "int", "default": []},
+            "directories": {"type": "list", "elements": "path", "default": []},
+            "services": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    sizes = memory()
+    modules_directory = f"/lib/modules/{os.uname().release}"
+    facts = {
+        "distribution": distribution(),
+        "release": debian_release(),
+        "architecture": os.uname().machine,
+        "hostname": os.uname().nodename,
+        "free_bytes": shutil.disk_usage("/var/lib").free,
+        "memory_bytes": sizes.get("MemTotal", 0),
+        "swap_bytes": sizes.get("SwapTotal", 0),
+        "cpu_count": os.cpu_count() or 0,
+        "machine_id": read("/etc/machine-id").strip(),
+        "time_seconds": time.time(),
+        "listeners": listeners(module.params["ports"]),
+        "system_keys": system_keys(),
+        "packages": packages(),
+        "directories": [path for path in module.params["directories"] if Path(path).is_dir()],
+        "enabled_services": (enabled := those("is-enabled", module.params["services"], "enabled")),
+        "services": those("is-active", enabled, "active"),
+        "kernel_modules": Path(modules_directory).is_dir(),
+        "container": in_container(),
+        "systemd": Path("/run/systemd/system").is_dir(),
+        # In check mode a package can be asked for only where apt's Python part and the repository are there already.
+        "apt_ready": Path("/usr/lib/python3/dist-packages/apt").is_dir()
+        and (debian_release() != "bookworm" or Path("/etc/portolan/apt.conf").exists()),
+        "containerd": Path("/usr/bin/containerd").exists(),
+        "pod_network": [path for path in POD_NETWORK if Path(path).exists()],
+        "kubelet": Path("/usr/bin/kubelet").exists(),
+        "kubelet_configured": Path("/etc/kubernetes/kubelet.conf").exists(),
+        "control_plane": Path("/etc/kubernetes/manifests/kube-apiserver.yaml").exists(),
+        "control_plane_finished": Path("/var/lib/portolan/control-plane/finished").exists(),
+        "control_plane_started": Path("/etc/kubernetes/portolan/kubeadm.yaml").exists(),
+    }
+    module.exit_json(changed=False, host=json.loads(json.dumps(facts)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""The stages of `portolan up`, in their order; each calls one room and says in a line what stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from portolan import paths
+from portolan.delivery import card, machine
+from portolan.delivery.stages import Stage, run_stages
+from portolan.files import write_atomically
+from portolan.output import Format, people
+from portolan.sites import Site, load_site
+
+
+def record_path(site: str) -> Path:
+    """Return the file that keeps how the last run went."""
+    return paths.site_state(site) / "up.json"
+
+
+def up(site_path: Path) -> int:
+    """Bring a site from its file to a running, verified platform; return how many targets fail.
+
+    Raises PortolanError where a stage cannot do its work; a second run continues there.
+    """
+    site = load_site(site_path)
+    failing = 0
+
+    def verify() -> str:
+        nonlocal failing
+        from portolan.conformity.run import print_run, verify_site
+
+        run = verify_site(site_path)
+        failing = run.summary["fail"]
+        print_run(run, Format.TABLE)
+        return f"{run.summary['pass']} pass, {failing} fail, {run.summary['not-measured']} not measured"
+
+    stages = [
+        Stage("machine", "Check this machine", lambda: _machine(site)),
+        Stage("plan", "Size the site", lambda: _plan(site_path, site)),
+        Stage("bundle", "Obtain binaries and images", _bundle),
+        *([Stage("hosts", "Start the hosts", lambda: _hosts(site))] if site.hosts.provider == "sandbox" else []),
+        Stage("cluster", "Make them a cluster (Ansible)", lambda: _cluster(site_path)),
+        Stage("platform", "Deploy the platform (Pulumi)", lambda: _platform(site_path)),
+        Stage("score", "Score declarations", lambda: _score(site_path, site)),
+        Stage("verify", "Verify against the plan", verify),
+    ]
+    run_stages(site.name, stages, record_path(site.name))
+    people.print(card.text(site_path, site), markup=False, soft_wrap=True)
+    return failing
+
+
+def _machine(site: Site) -> str:
+    facts = machine.measure(hosts_are_running=_hosts_are_running(site))
+    machine.require(site, facts)
+    memory, disk = facts.memory_available_bytes / 2**30, facts.state_free_bytes / 1e9
+    return f"{memory:.0f} GiB of memory and {disk:.0f} GB of disk are free"
+
+
+def _hosts_are_running(site: Site) -> bool:
+    if site.hosts.provider != "sandbox":
+        return False
+    from portolan.sandbox import lifecycle
+
+    return not lifecycle.off(lifecycle.planned(site))
+
+
+def _plan(site_path: Path, site: Site) -> str:
+    from portolan.conformity.run import site_plan
+
+    plan = site_plan(site_path)
+    write_atomically(paths.site_state(site.name) / "plan.json", plan.model_dump_json(indent=2))
+    return f"{len(plan.hosts)} hosts, {len(plan.services)} services, {len(plan.targets)} targets"
+
+
+def _bundle() -> str:
+    from portolan.bundle.session import ensure_bundle
+
+    entries = ensure_bundle().index.entries
+    size = sum(entry.size_bytes for entry in entries)
+    return f"{len(entries)} entries, {size / 1e9:.1f} GB"
+
+
+def _hosts(site: Site) -> str:
+    from portolan.sandbox import lifecycle
+
+    result = lifecycle.up(site, lambda line: people.print(f"  {line}", markup=False))
+    return f"{len(result.started)} started, {len(result.running)} were running"
+
+
+def _cluster(site_path: Path) -> str:
+    from portolan.inventory.commands import print_role
+    from portolan.inventory.converge import Options, converge
+
+    result = converge(site_path, Options(), print_role)
+    return f"{len(result.hosts)} hosts converged, {len(result.changed)} changes"
+
+
+def _platform(site_path: Path) -> str:
+    from portolan.platform import program
+
+    outcome = program.run("up", site_path)
+    return f"{len(outcome.changes)} changes"
+
+
+def _score(site_path: Path, site: Site) -> str:
+    from portolan.delivery.score import read_declarations, score_declarations
+
+    scored = score_declarations(card.endpoint(site_path, site), read_declarations(card.EXAMPLE, limit=20))
+    lanes = {lane: sum(one.lane == lane for one in scored) for lane in ("green", "yellow", "red")}
+    return f"{len(scored)} declarations: " + ", ".join(f"{count} {lane}" for lane, count in lanes.items())

@@ -1,0 +1,1 @@
+"""The embedded Kubernetes provider: Pulumi's resource protocol on one side, the API server on the other."""

@@ -1,0 +1,1 @@
+"""Helm releases and charts, by the `helm` command of the bundle or of PATH."""

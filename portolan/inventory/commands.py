@@ -1,0 +1,103 @@
+"""`portolan inventory` and `portolan converge`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from portolan.errors import EXIT_FAILED
+from portolan.output import Format, emit, people, table
+
+if TYPE_CHECKING:
+    from portolan.inventory.converge import ConvergeResult
+    from portolan.inventory.events import RoleSummary
+
+SiteFile = Annotated[Path, typer.Argument(help="The site file.", metavar="SITE")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands to the command line."""
+    app.command("inventory")(show_inventory)
+    app.command("converge")(run_converge)
+
+
+def show_inventory(
+    site: SiteFile,
+    everything: Annotated[bool, typer.Option("--list", help="Ansible's whole document; the same as -o json.")] = False,
+    host: Annotated[str | None, typer.Option(help="Ansible's document of one host's variables.")] = None,
+    output: Annotated[Format, typer.Option("--output", "-o", help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Print the Ansible inventory of a site: its groups, its hosts, and what is particular about each."""
+    from portolan.errors import PortolanError
+    from portolan.inventory.document import inventory
+    from portolan.inventory.sources import read_sources
+
+    document = inventory(read_sources(site))
+    variables = document["_meta"]["hostvars"]
+    if host is not None and host not in variables:
+        raise PortolanError(str(site), f"the site has no host {host!r}", f"choose one of: {', '.join(variables)}")
+    if output is Format.TABLE and (host is not None or everything):
+        output = Format.JSON
+    if output is not Format.TABLE:
+        emit(variables[host] if host is not None else document, output)
+        return
+    table(
+        f"Hosts of {document['all']['vars']['site_name']}",
+        ("host", "role", "pool", "address", "user", "simulated"),
+        [
+            (
+                name,
+                known["node_role"],
+                known["node_pool"],
+                known.get("ansible_host", "not made yet"),
+                known["ansible_user"],
+                ", ".join(f"{count} {resource}" for resource, count in known["node_capacity"].items()),
+            )
+            for name, known in variables.items()
+        ],
+    )
+
+
+def run_converge(
+    site: SiteFile,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")] = False,
+    limit: Annotated[str | None, typer.Option(help="Only these hosts or groups (Ansible's pattern).")] = None,
+    tags: Annotated[str | None, typer.Option(help="Only these roles, for example containerd,images.")] = None,
+    expect_no_changes: Annotated[
+        bool, typer.Option("--expect-no-changes", help="End with 1 where a host changed (or in check mode would).")
+    ] = False,
+    output: Annotated[Format, typer.Option("--output", "-o", help="How to print the result.")] = Format.TABLE,
+) -> None:
+    """Turn a site's hosts into a Kubernetes cluster, or bring them back to what the playbook says."""
+    from portolan.inventory.converge import Options, converge
+
+    people.print(f"hosts of {site}: {'checking' if check else 'converging'}", markup=False)
+    result = converge(site, Options(check=check, limit=limit, tags=tags), print_role)
+    if output is Format.TABLE:
+        _print(result)
+    else:
+        emit(result.model_dump(mode="json"), output)
+    if expect_no_changes and result.changed:
+        people.print(f"{len(result.changed)} tasks changed a host, and none should have:", style="bold red")
+        for one in result.changed:
+            people.print(f"  {one.host}: {one.role} : {one.task}", markup=False)
+        raise typer.Exit(EXIT_FAILED)
+
+
+def print_role(role: RoleSummary) -> None:
+    hosts = f"{role.hosts} host{'s' if role.hosts != 1 else ''}"
+    people.print(f"  {role.role or 'play':<14} {hosts:>8} {role.seconds:7.1f} s  {role.changed} changed", markup=False)
+
+
+def _print(result: ConvergeResult) -> None:
+    table(
+        f"{result.site}: {result.seconds:.0f} s{', nothing was changed (check mode)' if result.check else ''}",
+        ("host", "ok", "changed", "skipped"),
+        [(name, *(str(counts[key]) for key in ("ok", "changed", "skipped"))) for name, counts in result.hosts.items()],
+    )
+    people.print("slowest tasks:")
+    for one in result.slowest:
+        people.print(f"  {one.seconds:7.1f} s  {one.role} : {one.task}", markup=False)
+    people.print(f"log: {result.log}", markup=False, soft_wrap=True)

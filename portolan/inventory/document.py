@@ -1,0 +1,139 @@
+"""The inventory document: a pure function from the site and what is known of its hosts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portolan.inventory.hosts import MadeHost
+from portolan.model import Model
+from portolan.sites.schema import Host, HostRole, Pool, Site
+from portolan.sizing.plan import Plan
+
+LABEL_PREFIX = "portolan.dev/"
+
+
+class Sources(Model):
+    """Everything that an inventory is made from."""
+
+    site: Site
+    plan: Plan | None = None
+    made: dict[str, MadeHost] = {}
+    state: str
+    bundle: str
+    binaries: tuple[dict[str, str], ...] = ()
+    images: tuple[dict[str, Any], ...] = ()
+    charts: tuple[str, ...] = ()
+    debian_digest: str = ""  # of the bundle's Debian packages; empty where it has none
+
+
+def inventory(sources: Sources) -> dict[str, Any]:
+    """Return the document that Ansible expects of a dynamic inventory called with `--list`.
+
+    >>> sorted(inventory(sources))  # doctest: +SKIP
+    ['_meta', 'all', 'control_plane', 'cpu', 'gpu', 'storage', 'workers']
+    """
+    nodes = sources.site.hosts.nodes
+    workers = [node for node in nodes if node.role is HostRole.WORKER]
+    return {
+        "_meta": {"hostvars": {node.name: host_variables(sources, node) for node in nodes}},
+        "all": {"children": ["control_plane", "workers"], "vars": site_variables(sources)},
+        "control_plane": {"hosts": [node.name for node in nodes if node.role is HostRole.CONTROL_PLANE]},
+        "workers": {"hosts": [node.name for node in workers]},
+        **{pool.value: {"hosts": [node.name for node in workers if node.pool is pool]} for pool in Pool},
+    }
+
+
+def site_variables(sources: Sources) -> dict[str, Any]:
+    """Return the variables that hold for every host of the site."""
+    site = sources.site
+    return {
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "site_name": site.name,
+        "site_state": sources.state,
+        "site_hosts": [
+            {"name": node.name, "address": address}
+            for node in site.hosts.nodes
+            if (address := host_address(sources, node)) is not None
+        ],
+        "network_hosts": str(site.network.hosts),
+        "network_pods": str(site.network.pods),
+        "network_services": str(site.network.services),
+        "network_plugin": site.network.plugin,
+        "portolan_bundle": sources.bundle,
+        "portolan_charts": list(sources.charts),
+        "portolan_debian_digest": sources.debian_digest,
+        "portolan_binaries": list(sources.binaries),
+        "portolan_images": list(sources.images),
+        **versions(sources),
+    }
+
+
+def versions(sources: Sources) -> dict[str, str]:
+    """Return the versions that the playbooks name, as the bundle's image references have them."""
+    tags = dict(image["reference"].rsplit(":", 1) for image in sources.images)
+    kubernetes = tags.get("registry.k8s.io/kube-apiserver")
+    return {
+        name: value
+        for name, value in {
+            "kubernetes_version": kubernetes,
+            "etcd_image_tag": tags.get("registry.k8s.io/etcd"),
+            "coredns_image_tag": tags.get("registry.k8s.io/coredns/coredns"),
+            "pause_image": f"registry.k8s.io/pause:{tags['registry.k8s.io/pause']}"
+            if "registry.k8s.io/pause" in tags
+            else None,
+        }.items()
+        if value is not None
+    }
+
+
+def host_variables(sources: Sources, node: Host) -> dict[str, Any]:
+    """Return the variables of one host: how to reach it, what it is, and what is particular about it."""
+    made = sources.made.get(node.name)
+    shell = sources.site.hosts.ssh
+    known_hosts = f"{sources.state}/ssh/known_hosts"
+    checking = "yes" if made else "accept-new"
+    variables: dict[str, Any] = {
+        "ansible_user": made.ssh_user if made else shell.user,
+        "ansible_port": made.ssh_port if made else shell.port,
+        "ansible_ssh_common_args": f"-o UserKnownHostsFile={known_hosts} -o StrictHostKeyChecking={checking}",
+        "node_role": node.role.value,
+        "node_pool": node.pool.value,
+        "node_labels": node_labels(sources, node),
+        "node_annotations": node_annotations(node),
+        "node_capacity": {name: str(count) for name, count in sorted(node.simulated_accelerators.items())},
+    }
+    address = host_address(sources, node)
+    if address is not None:
+        variables["ansible_host"] = address
+    key = made.private_key if made and made.private_key else shell.private_key
+    if key is not None:
+        variables["ansible_ssh_private_key_file"] = key
+    return variables | (made.facts if made else {})
+
+
+def host_address(sources: Sources, node: Host) -> str | None:
+    """Return a host's address: of the made host, else of the site file."""
+    made = sources.made.get(node.name)
+    return made.address if made else node.address
+
+
+def node_labels(sources: Sources, node: Host) -> dict[str, str]:
+    """Return the labels that a node carries: the plan's own, and what every reader may rely on."""
+    planned: dict[str, str] = {}
+    if sources.plan is not None:
+        planned = next((dict(host.labels) for host in sources.plan.hosts if host.name == node.name), {})
+    labels = {LABEL_PREFIX + "site": sources.site.name}
+    if node.role is HostRole.WORKER:
+        labels[LABEL_PREFIX + "pool"] = node.pool.value
+        labels[f"node-role.kubernetes.io/{node.pool.value}"] = ""
+    if node.simulated_accelerators:
+        labels[LABEL_PREFIX + "accelerator"] = "simulated"
+    return dict(sorted((planned | labels).items()))
+
+
+def node_annotations(node: Host) -> dict[str, str]:
+    """Return the annotations of a node; simulated accelerators are named as what they are."""
+    if not node.simulated_accelerators:
+        return {}
+    listed = ",".join(f"{name}={count}" for name, count in sorted(node.simulated_accelerators.items()))
+    return {LABEL_PREFIX + "simulated-accelerators": listed}

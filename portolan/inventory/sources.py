@@ -1,0 +1,72 @@
+"""What the inventory is made from: the lock's versions, the bundle's index and the state, read from disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from portolan import paths
+from portolan.errors import PortolanError
+from portolan.inventory.document import Sources
+from portolan.inventory.hosts import made_hosts
+from portolan.sites.loader import load_site
+from portolan.sites.schema import Site
+from portolan.sizing.plan import Plan
+
+HOST_BINARIES = ("kubeadm", "kubelet", "kubectl", "helm")
+
+
+def read_sources(site_path: Path) -> Sources:
+    """Read everything that the inventory of a site is made from.
+
+    Raises PortolanError where the site file, the state or the bundle's index is damaged.
+    """
+    site = load_site(site_path)
+    state = paths.site_state(site.name)
+    bundle = paths.cache() / "bundle"
+    entries = bundle_entries(bundle)
+    return Sources(
+        site=site,
+        plan=site_plan(site, state),
+        made=made_hosts(state),
+        state=str(state),
+        bundle=str(bundle),
+        binaries=tuple(
+            {key: entry[key] for key in ("name", "path", "sha256")}
+            for entry in entries
+            if entry["kind"] == "binary" and entry["name"] in HOST_BINARIES
+        ),
+        images=tuple(
+            {key: entry[key] for key in ("reference", "path", "sha256", "nodes")}
+            for entry in entries
+            if entry["kind"] == "image" and entry.get("nodes")
+        ),
+        charts=tuple(entry["name"] for entry in entries if entry["kind"] == "chart"),
+        debian_digest=next((entry["sha256"] for entry in entries if entry["kind"] == "debian"), ""),
+    )
+
+
+def bundle_entries(bundle: Path) -> list[dict[str, Any]]:
+    """Return the entries of the bundle's index; none where the bundle was not built yet."""
+    index = bundle / "index.json"
+    if not index.is_file():
+        return []
+    try:
+        entries: list[dict[str, Any]] = json.loads(index.read_text(encoding="utf-8"))["entries"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PortolanError(str(index), "not a valid index of a bundle", "run `portolan bundle build`") from error
+    return entries
+
+
+def site_plan(site: Site, state: Path) -> Plan | None:
+    """Return the plan that lies in the state, None where the site was not sized yet."""
+    path = state / "plan.json"
+    if not path.is_file():
+        return None
+    try:
+        plan = Plan.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PortolanError(str(path), "not a valid plan", "remove it and run the command again") from error
+    names = {host.name for host in plan.hosts}
+    return plan if names == {node.name for node in site.hosts.nodes} else None

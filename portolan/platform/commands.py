@@ -1,0 +1,107 @@
+"""`portolan platform`, `portolan env`, `portolan kubeconfig`: what stands on the cluster."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from portolan.errors import EXIT_FAILED
+from portolan.output import Format, emit, people, table
+
+if TYPE_CHECKING:
+    from portolan.platform.program import Operation, Outcome
+
+SITE = Annotated[Path, typer.Argument(metavar="SITE", help="Site file, for example sites/sandbox.yaml.")]
+OUTPUT = Annotated[
+    Format | None, typer.Option("--output", "-o", help="Print outputs and changes as json, yaml or table.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands to the command line."""
+    group = typer.Typer(no_args_is_help=True, help="What stands on the cluster, by Pulumi.")
+    group.command("up")(up)
+    group.command("preview")(preview)
+    group.command("refresh")(refresh)
+    group.command("destroy")(destroy)
+    app.add_typer(group, name="platform")
+    app.command("env")(environment)
+    app.command("kubeconfig")(kubeconfig)
+
+
+def up(site: SITE, output: OUTPUT = None) -> None:
+    """Make the platform of SITE stand as the program says; an interrupted run is continued."""
+    _show(_run("up", site), output)
+
+
+def preview(
+    site: SITE,
+    expect_no_changes: Annotated[
+        bool, typer.Option("--expect-no-changes", help="Exit with 1 where something would change.")
+    ] = False,
+    output: OUTPUT = None,
+) -> None:
+    """Say what `up` would change; change nothing."""
+    outcome = _run("preview", site)
+    _show(outcome, output)
+    if expect_no_changes and outcome.changes:
+        people.print(f"{len(outcome.changes)} objects are not as the program says", style="bold red")
+        raise typer.Exit(EXIT_FAILED)
+
+
+def refresh(site: SITE, output: OUTPUT = None) -> None:
+    """Read the cluster again and note what was changed by hand; the next `up` mends it."""
+    _show(_run("refresh", site), output)
+
+
+def destroy(site: SITE, output: OUTPUT = None) -> None:
+    """Remove the platform of SITE from its cluster; what was there before stays."""
+    _show(_run("destroy", site), output)
+
+
+def environment(site: SITE) -> None:
+    """Print `export` lines with which plain `pulumi up` works: eval "$(portolan env SITE)"."""
+    from portolan.platform.environment import prepare
+
+    prepared = prepare(site)
+    people.print(prepared.toolchain.describe(), markup=False)
+    for name, value in sorted(prepared.variables.items()):
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def kubeconfig(site: SITE) -> None:
+    """Print the path of the site's kubeconfig."""
+    from portolan import paths
+    from portolan.errors import PortolanError
+    from portolan.sites.loader import load_site
+
+    path = paths.site_state(load_site(site).name) / "kubeconfig"
+    if not path.is_file():
+        raise PortolanError(str(path), "the site has no cluster yet", f"run: portolan up {site}")
+    print(path)
+
+
+def _run(operation: Operation, site: Path) -> Outcome:
+    from portolan.platform.program import run
+
+    return run(operation, site)
+
+
+def _show(outcome: Outcome, output: Format | None) -> None:
+    verb = "would change" if outcome.operation == "preview" else "changed"
+    for change in outcome.changes if outcome.operation in ("preview", "refresh") else ():
+        people.print(f"  {change.describe()}", markup=False, soft_wrap=True)
+    if not outcome.changes:
+        people.print(f"nothing {verb}")
+    if output is None:
+        return
+    if output is Format.TABLE:
+        table("Outputs", ("name", "value"), [(name, str(value)) for name, value in sorted(outcome.outputs.items())])
+        return
+    changes = [
+        {"operation": one.operation, "urn": one.urn, "properties": list(one.differences)} for one in outcome.changes
+    ]
+    emit({"operation": outcome.operation, "changes": changes, "outputs": outcome.outputs}, output)

@@ -1,0 +1,56 @@
+"""Secrets that the platform needs and nobody chooses: generated once, kept in the site's state with mode 0600.
+
+The program marks them as Pulumi secrets, so the stack's state holds them encrypted only.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from portolan.errors import PortolanError
+from portolan.model import Model
+from portolan.platform.pki import Authority, ServingCertificate
+
+
+class AccessKey(Model):
+    """An S3 identity's key pair."""
+
+    access_key: str
+    secret_key: str
+
+
+class PlatformSecrets(Model):
+    """Everything generated for one site."""
+
+    object_store_administrator: AccessKey
+    object_store_risk_scoring: AccessKey
+    authority: Authority
+    kserve_webhook: ServingCertificate
+
+
+def generate_access_key() -> AccessKey:
+    """Return a fresh key pair: 20 and 40 characters, as S3 clients expect."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+    return AccessKey(
+        access_key="".join(secrets.choice(alphabet) for _ in range(20)),
+        secret_key=secrets.token_urlsafe(30),
+    )
+
+
+def load_secrets(path: Path) -> PlatformSecrets:
+    """Read the secrets file.
+
+    Raises PortolanError where it is missing or damaged.
+    """
+    try:
+        return PlatformSecrets.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError, json.JSONDecodeError) as error:
+        raise PortolanError(
+            str(path),
+            f"cannot read the platform's secrets ({type(error).__name__})",
+            "restore the file from a backup, or remove it and run `portolan platform up SITE`: new keys are made",
+        ) from error

@@ -1,0 +1,236 @@
+"""The site file's schema.
+
+Units stand in the names: `_per_day`, `_gigabytes`, `_seconds`. Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
+
+from portolan.model import Model
+
+# Each node takes a /24 of the pods' range.
+POD_RANGE_OF_A_NODE = 24
+
+DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
+
+
+def fault(at: Sequence[str | int], what: str, remedy: str) -> PydanticCustomError:
+    """Return the error for a rule that spans several keys; `at` is the path, from the root, of the key to change."""
+    return PydanticCustomError("site_rule", "{what}", {"what": what, "at": list(at), "remedy": remedy})
+
+
+class Tier(StrEnum):
+    """The report's two sizes of installation (sections 9.6 and 9.5.2)."""
+
+    STARTER = "starter"
+    PRODUCTION = "production"
+
+
+class Topology(StrEnum):
+    """Where the platform runs (report, section 9.5.1)."""
+
+    ON_PREM = "on-prem"
+    CLOUD = "cloud"
+    HYBRID = "hybrid"
+
+
+class HostRole(StrEnum):
+    """What a host does in the cluster."""
+
+    CONTROL_PLANE = "control-plane"
+    WORKER = "worker"
+
+
+class Pool(StrEnum):
+    """What a worker is good for."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+    STORAGE = "storage"
+
+
+class Workload(Model):
+    """The load in the customs' own units."""
+
+    declarations_per_day: Annotated[int, Field(ge=0, le=100_000_000)]
+    items_per_declaration: PositiveFloat = 1.0
+    working_hours_per_day: Annotated[float, Field(gt=0, le=24)] = 8.0
+    peak_factor: Annotated[float, Field(ge=1)] = 3.0
+    score_latency_seconds: PositiveFloat = 1.0
+    training_declarations: PositiveInt = 50_000
+    structured_gigabytes_per_day: NonNegativeFloat = 0.0
+    unstructured_gigabytes_per_day: NonNegativeFloat = 0.0
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] = 365
+    growth_per_year: Annotated[float, Field(ge=0, le=10)] = 0.0
+    availability: Annotated[float, Field(gt=0, lt=1)] = 0.99
+
+
+class SecureShell(Model):
+    """How operators reach a host: never as root, never by password."""
+
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "portolan"
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    private_key: str | None = None  # path; None: the key that the sandbox made
+
+
+class Host(Model):
+    """One host of the site."""
+
+    name: DnsLabel
+    role: HostRole
+    pool: Pool = Pool.CPU
+    address: str | None = None  # None only where the sandbox gives it
+    simulated_accelerators: dict[str, PositiveInt] = Field(default_factory=dict)
+
+
+class Hosts(Model):
+    """The hosts, and who makes them: racks (`existing`) or this machine (`sandbox`)."""
+
+    provider: Literal["existing", "sandbox"]
+    ssh: SecureShell = SecureShell()
+    nodes: Annotated[tuple[Host, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self._refuse_repetition()
+        control_planes = sum(host.role is HostRole.CONTROL_PLANE for host in self.nodes)
+        if control_planes % 2 == 0:
+            raise fault(
+                ("hosts", "nodes"),
+                f"{control_planes} control-plane hosts: etcd needs an odd number to keep a quorum",
+                "give 1, 3 or 5 hosts the role control-plane",
+            )
+        for place, host in enumerate(self.nodes):
+            self._check_host(("hosts", "nodes", place), host)
+        return self
+
+    def _refuse_repetition(self) -> None:
+        names: set[str] = set()
+        addresses: dict[str, str] = {}
+        for place, host in enumerate(self.nodes):
+            if host.name in names:
+                raise fault(
+                    ("hosts", "nodes", place, "name"),
+                    f"host name '{host.name}' is given twice",
+                    "give each host a name of its own",
+                )
+            names.add(host.name)
+            if host.address is None:
+                continue
+            if host.address in addresses:
+                raise fault(
+                    ("hosts", "nodes", place, "address"),
+                    f"address {host.address} is already that of {addresses[host.address]}",
+                    "give each host an address of its own",
+                )
+            addresses[host.address] = host.name
+
+    def _check_host(self, at: tuple[str | int, ...], host: Host) -> None:
+        existing = self.provider == "existing"
+        if existing and host.address is None:
+            raise fault(at, f"host {host.name} has no address", "add `address: ...`, or use `provider: sandbox`")
+        if not existing and host.address is not None:
+            raise fault(
+                (*at, "address"),
+                f"host {host.name} has an address, but the sandbox gives the addresses",
+                "remove the address, or use `provider: existing`",
+            )
+        if existing and host.simulated_accelerators:
+            raise fault(
+                (*at, "simulated_accelerators"),
+                f"host {host.name}: accelerators are simulated only on sandbox hosts",
+                "remove simulated_accelerators; what an existing host has is measured on it",
+            )
+        if host.simulated_accelerators and host.pool is not Pool.GPU:
+            raise fault(
+                (*at, "pool"),
+                f"host {host.name} simulates accelerators but is in pool {host.pool.value}",
+                "use `pool: gpu`, or remove simulated_accelerators",
+            )
+        if host.role is HostRole.CONTROL_PLANE and host.pool is not Pool.CPU:
+            raise fault(
+                (*at, "pool"), f"control-plane host {host.name} cannot be in pool {host.pool.value}", "remove the pool"
+            )
+        if host.address is not None:
+            _check_address((*at, "address"), host.address)
+
+
+def _check_address(at: tuple[str | int, ...], address: str) -> None:
+    try:
+        IPv4Address(address)
+    except AddressValueError as error:
+        raise fault(
+            at, f"'{address}' is not an IPv4 address", "give one such as 192.0.2.11, without a length"
+        ) from error
+
+
+class Network(Model):
+    """Address ranges; they may not overlap."""
+
+    hosts: IPv4Network = IPv4Network("10.89.0.0/24")
+    pods: IPv4Network = IPv4Network("10.96.0.0/12")
+    services: IPv4Network = IPv4Network("10.80.0.0/16")
+    plugin: Literal["bridge", "cilium", "calico"] = "bridge"
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Self:
+        ranges = {"hosts": self.hosts, "pods": self.pods, "services": self.services}
+        for one, other in (("hosts", "pods"), ("hosts", "services"), ("pods", "services")):
+            if ranges[one].overlaps(ranges[other]):
+                raise fault(
+                    ("network", other),
+                    f"ranges overlap: {one} {ranges[one]} and {other} {ranges[other]}",
+                    f"choose ranges that share no address; without the key, {other} is "
+                    f"{Network.model_fields[other].default}",
+                )
+        return self
+
+
+class Site(Model):
+    """One site: everything that sizing needs, and nothing that sizing decides."""
+
+    name: DnsLabel
+    description: str = ""
+    language: Literal["en", "fr"] = "en"
+    tier: Tier
+    topology: Topology
+    workload: Workload
+    hosts: Hosts
+    network: Network = Network()
+
+    @model_validator(mode="after")
+    def _ranges_hold_the_hosts(self) -> Self:
+        count = len(self.hosts.nodes)
+        if self.network.pods.prefixlen > POD_RANGE_OF_A_NODE:
+            room = 0
+        else:
+            room = 2 ** (POD_RANGE_OF_A_NODE - self.network.pods.prefixlen)
+        if room < count:
+            raise fault(
+                ("network", "pods"),
+                f"{self.network.pods} has room for {room} nodes of a /{POD_RANGE_OF_A_NODE} each, the site has {count}",
+                "choose a larger range, for example 10.96.0.0/12",
+            )
+        # The range's first and last address are not hosts', and one is the gateway's.
+        if self.hosts.provider == "sandbox" and self.network.hosts.num_addresses - 3 < count:
+            raise fault(
+                ("network", "hosts"),
+                f"{self.network.hosts} is too small for {count} hosts and their gateway",
+                "choose a larger range, for example 10.89.0.0/24",
+            )
+        for place, host in enumerate(self.hosts.nodes):
+            inside = host.address is None or IPv4Address(host.address) in self.network.hosts
+            if self.network.plugin == "bridge" and not inside:
+                raise fault(
+                    ("hosts", "nodes", place, "address"),
+                    f"{host.address} is outside the hosts' range {self.network.hosts}, which plugin bridge must share",
+                    "correct the address, set network.hosts to the range of your hosts, or use plugin cilium or calico",
+                )
+        return self

@@ -1,0 +1,61 @@
+"""`portolan size` and `portolan explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from portolan.output import Format
+
+if TYPE_CHECKING:
+    from portolan.sizing.plan import Plan
+
+SITE = typer.Argument(help="Path of the site file, for example sites/sandbox.yaml.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands to the command line."""
+
+    @app.command()
+    def size(
+        site: Path = SITE,
+        output: Format = typer.Option(Format.TABLE, "-o", "--output", help="How the plan is printed."),
+        out: Path | None = typer.Option(None, "--out", help="Also write the plan, as JSON, to this file."),
+    ) -> None:
+        """Size a site: print the plan, each number with what set it."""
+        from portolan.sizing import view
+
+        plan = _plan(site)
+        if out is not None:
+            view.write(plan, out)
+        if output is Format.TABLE:
+            view.print_tables(plan)
+        else:
+            view.emit_plan(plan, output)
+
+    @app.command()
+    def explain(
+        site: Path = SITE,
+        item: str = typer.Argument(help="A number of the plan, for example services.risk-scoring.replicas."),
+        output: Format = typer.Option(Format.TABLE, "-o", "--output", help="How the chain is printed."),
+    ) -> None:
+        """Say why a number of the plan is what it is: every reason that was weighed, and the one that binds."""
+        from portolan.output import emit
+        from portolan.requirements import load_requirements
+        from portolan.sizing import explanation
+
+        chain = explanation.explain(_plan(site), item, load_requirements())
+        if output is Format.TABLE:
+            explanation.print_chain(chain)
+        else:
+            emit(chain.model_dump(mode="json"), output)
+
+
+def _plan(path: Path) -> Plan:
+    from portolan.requirements import load_requirements
+    from portolan.sites import load_site
+    from portolan.sizing.engine import size
+
+    return size(load_site(path), load_requirements())

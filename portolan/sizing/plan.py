@@ -1,0 +1,134 @@
+"""The plan: one immutable, serialisable value that every consumer reads.
+
+Each number is a `Quantity`: value, unit, and the reasons that set it. The largest reason binds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from portolan.model import Model
+from portolan.sites.schema import HostRole, Network, Pool, Tier, Topology
+
+Verdict = Literal["pass", "fail", "not-measured"]
+Operator = Literal[">=", "<=", "==", "present"]
+
+
+class Reason(Model):
+    """Why a number is what it is: a line of the report, or a formula with its inputs."""
+
+    value: float
+    requirement: str | None = None  # id of a requirement row
+    formula: str | None = None  # name of the formula, for example "declarations.cores"
+    source: str = ""  # report section, paper or datasheet
+    inputs: dict[str, float] = {}
+
+
+class Quantity(Model):
+    """A number with its unit and every reason that was weighed; `binding` names the one that won."""
+
+    value: float
+    unit: str
+    binding: str
+    reasons: tuple[Reason, ...]
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+class NodePool(Model):
+    """Nodes of one role and pool, all alike. The quantities are per node, except `count`."""
+
+    name: str
+    role: HostRole
+    pool: Pool
+    count: Quantity
+    cpu_cores: Quantity
+    memory_bytes: Quantity
+    disk_bytes: Quantity
+    accelerators: Quantity
+    accelerators_simulated: bool = False
+
+
+class PlannedHost(Model):
+    """One host of the plan, and the pool that it belongs to."""
+
+    name: str
+    node_pool: str
+    role: HostRole
+    pool: Pool
+    address: str | None
+    labels: dict[str, str] = {}
+    simulated_accelerators: dict[str, int] = {}
+
+
+class ServicePlan(Model):
+    """What one service asks of the cluster, per replica."""
+
+    name: str
+    replicas: Quantity
+    cpu_millicores: Quantity
+    memory_mebibytes: Quantity
+
+
+class StoragePlan(Model):
+    """The site's storage."""
+
+    object_store_bytes: Quantity
+    block_bytes: Quantity
+    network_file_system_bytes: Quantity
+
+
+class NetworkPlan(Model):
+    """Address ranges from the site, and the link speed that the load needs."""
+
+    ranges: Network
+    node_link_bits_per_second: Quantity
+
+
+class Target(Model):
+    """A requirement with the number that this plan must reach."""
+
+    id: str  # unique in the plan, for example "CPU-9.6.1-03/host.cpu-cores/worker-1"
+    requirement: str
+    subject: str  # "host/worker-1", "cluster", "platform", "endpoint/risk-scoring"
+    check: str  # name of the check that measures it, for example "host.cpu-cores"
+    operator: Operator
+    value: float | str
+    unit: str
+    statistic: str = "value"
+    simulated: bool = False
+
+
+class Plan(Model):
+    """What sizing answers.
+
+    `portolan size SITE -o json` prints it; `Plan.model_validate_json` reads it back.
+    """
+
+    schema_version: Literal[1] = 1
+    site: str
+    site_digest: str  # sha256 of the canonical site value
+    tier: Tier
+    topology: Topology
+    host_provider: Literal["existing", "sandbox"]
+    pools: tuple[NodePool, ...]
+    hosts: tuple[PlannedHost, ...]
+    services: tuple[ServicePlan, ...]
+    storage: StoragePlan
+    network: NetworkPlan
+    targets: tuple[Target, ...]
+    warnings: tuple[str, ...] = ()
+
+    def service(self, name: str) -> ServicePlan:
+        """Return the service called `name`.
+
+        Raises KeyError where the plan has no such service.
+        """
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(name)

@@ -1,0 +1,57 @@
+"""A generated set of declarations, a model trained on it, and a server of it on the loopback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+for folder in (HERE, HERE.parent):  # the suite may be started from anywhere
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+from risk_scoring import generate, train
+from risk_scoring.dataset import Dataset, read_dataset
+from risk_scoring.model_files import read_model
+from risk_scoring.predictor import Predictor
+from risk_scoring.storage import Folder
+from risk_service import Running, serving
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with train.csv and valid.csv of 6,000 invented declarations."""
+    folder = tmp_path_factory.mktemp("declarations")
+    assert generate.run(["--out", str(folder), "--rows", "6000", "--seed", "7"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model trained on them."""
+    folder = tmp_path_factory.mktemp("model")
+    options = ["--data", data.as_uri(), "--output", folder.as_uri(), "--local", "--seeds", "1", "2"]
+    assert train.run(options) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def declarations(data: Path) -> Dataset:
+    """The later declarations, which the model has not learnt from."""
+    return read_dataset(Folder(data), "valid.csv")
+
+
+@pytest.fixture(scope="session")
+def predictor(model: Path) -> Predictor:
+    """The model called directly."""
+    return Predictor.of(read_model(Folder(model)))
+
+
+@pytest.fixture(scope="session")
+def server(model: Path) -> Iterator[Running]:
+    """A server of the model that all tests share."""
+    with serving(model, RISK_SCORING_DRAIN_SECONDS="0", RISK_SCORING_ROWS_LIMIT="1000") as running:
+        yield running

@@ -1,0 +1,1 @@
+"""The Pulumi program: clusters, and the capabilities that stand on them."""

@@ -1,0 +1,1 @@
+"""Where the cluster comes from: the one small interface at which providers differ."""

@@ -1,0 +1,1 @@
+"""One module, one ComponentResource class: a capability of the platform."""

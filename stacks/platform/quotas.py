@@ -1,0 +1,43 @@
+"""How much each namespace may ask for: what the plan gives its services, and room for a change to roll out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from portolan.sizing.plan import Plan
+from stacks.platform.namespaces import NamespaceSpec
+
+SERVICES: Mapping[str, tuple[str, ...]] = {
+    "portolan-system": ("object-store",),
+    "kserve": ("kserve-controller",),
+    "kuberay-system": ("kuberay-operator",),
+    "risk-scoring": ("risk-scoring", "risk-training-head", "risk-training-worker"),
+}
+# During a rolling update old and new pods stand side by side; jobs and their submitters come on top.
+ROOM_FACTOR = 2
+ROOM_MILLICORES = 500
+ROOM_MEBIBYTES = 2048
+ROOM_PODS = 10
+
+
+def namespace_specs(
+    plan: Plan, pod_security: str, labels: Mapping[str, Mapping[str, str]]
+) -> tuple[NamespaceSpec, ...]:
+    """Return the namespaces with quotas that follow from the plan's services."""
+    return tuple(
+        NamespaceSpec(
+            name=namespace,
+            pod_security=pod_security,
+            cpu_millicores=ROOM_MILLICORES + ROOM_FACTOR * sum(_total(plan, name, "cpu") for name in names),
+            memory_mebibytes=ROOM_MEBIBYTES + ROOM_FACTOR * sum(_total(plan, name, "memory") for name in names),
+            pods=ROOM_PODS + ROOM_FACTOR * sum(int(plan.service(name).replicas) for name in names),
+            labels=labels.get(namespace, {}),
+        )
+        for namespace, names in SERVICES.items()
+    )
+
+
+def _total(plan: Plan, name: str, what: str) -> int:
+    service = plan.service(name)
+    each = service.cpu_millicores if what == "cpu" else service.memory_mebibytes
+    return int(service.replicas) * int(each)

@@ -1,0 +1,67 @@
+"""The risk-scoring service: the kit's own chart `risk-scoring`, awaited until the InferenceService is Ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from stacks.platform.capability import Capability
+from stacks.platform.helm import render
+from stacks.platform.objects import create
+
+NAME = "risk-scoring"
+READY_TIMEOUT_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class RiskScoringArgs:
+    """Image, model and size."""
+
+    provider: pulumi.ProviderResource
+    kubernetes_version: str
+    chart: Path
+    namespace: str
+    image: str
+    model_uri: str
+    credentials_secret: str
+    replicas: int
+    cpu_millicores: int
+    memory_mebibytes: int
+    node_port: int
+    addresses: Sequence[str]
+
+
+class RiskScoring(Capability):
+    """The service. Output `urls`: where it answers from outside the cluster, one a node."""
+
+    urls: pulumi.Output[list[str]]
+
+    def __init__(self, name: str, args: RiskScoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("RiskScoring", name, opts)
+        self.objects = create(
+            render(args.chart, NAME, args.namespace, chart_values(args), args.kubernetes_version, args.provider),
+            capability=self,
+        )
+        urls = [f"http://{address}:{args.node_port}" for address in args.addresses]
+        self.urls = pulumi.Output.from_input(urls)
+        self.register_outputs({"urls": self.urls})
+
+
+def chart_values(args: RiskScoringArgs) -> dict[str, Any]:
+    """Return the chart's values; the annotations tell the provider what to wait for."""
+    return {
+        "image": args.image,
+        "model": {"uri": args.model_uri},
+        "credentialsSecret": args.credentials_secret,
+        "replicas": args.replicas,
+        "resources": {"cpuMillicores": args.cpu_millicores, "memoryMebibytes": args.memory_mebibytes},
+        "nodePort": args.node_port,
+        "annotations": {
+            "pulumi.com/waitFor": "condition=Ready",
+            "pulumi.com/timeoutSeconds": str(READY_TIMEOUT_SECONDS),
+        },
+    }

@@ -1,0 +1,189 @@
+"""What stands on a cluster: each capability once, and what must stand before it."""
+
+from __future__ import annotations
+
+import pulumi
+
+from portolan.platform.secrets import AccessKey
+from portolan.sizing.plan import Plan
+from stacks.clusters.interface import Cluster
+from stacks.platform import kserve, kuberay, training
+from stacks.platform.certificates import Certificates, CertificatesArgs
+from stacks.platform.declarations import Declarations, DeclarationsArgs
+from stacks.platform.model_registry import ModelRegistry, ModelRegistryArgs
+from stacks.platform.namespaces import Namespaces, NamespacesArgs
+from stacks.platform.object_store import CLIENT_LABEL, REGION, Identity, ObjectStore, ObjectStoreArgs
+from stacks.platform.quotas import namespace_specs
+from stacks.platform.risk_scoring import RiskScoring, RiskScoringArgs
+from stacks.platform.storage import Storage, StorageArgs
+from stacks.settings import Settings
+
+SYSTEM = "portolan-system"
+RISK = "risk-scoring"
+DECLARATIONS_BUCKET = "declarations"
+MODELS_BUCKET = "models"
+BUCKETS = (DECLARATIONS_BUCKET, MODELS_BUCKET)
+CREDENTIALS = "object-store-credentials"
+# The report asks for training over several nodes.
+TRAINING_NODES = 2
+
+
+def build(settings: Settings, cluster: Cluster) -> None:
+    """Declare the whole platform on `cluster`, and the stack's outputs."""
+    plan, sources, secrets = settings.plan, settings.sources, settings.secrets
+    version = sources.kubernetes_version()
+
+    def on_cluster(*after: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(providers=[cluster.provider], depends_on=list(after))
+
+    namespaces = Namespaces(
+        "namespaces",
+        NamespacesArgs(
+            namespace_specs(
+                plan,
+                settings.pod_security,
+                {SYSTEM: {CLIENT_LABEL: "true"}, RISK: {CLIENT_LABEL: "true"}},
+            )
+        ),
+        on_cluster(),
+    )
+    where = namespaces.by_name
+    certificates = Certificates(
+        "certificates",
+        CertificatesArgs(
+            authority_certificate=secrets.authority.certificate,
+            serving=secrets.kserve_webhook,
+            namespace=kserve.NAMESPACE,
+            secret_name=kserve.WEBHOOK_SECRET,
+        ),
+        on_cluster(where[kserve.NAMESPACE]),
+    )
+    storage = Storage("storage", StorageArgs(cluster.storage), on_cluster())
+    administrator = _identity("administrator", secrets.object_store_administrator, ["Admin"])
+    scientist = _identity(
+        "risk-scoring",
+        secrets.object_store_risk_scoring,
+        [
+            f"{action}:{bucket}"
+            for bucket in (DECLARATIONS_BUCKET, MODELS_BUCKET)
+            for action in ("Read", "Write", "List")
+        ],
+    )
+    store_plan = plan.service("object-store")
+    object_store = ObjectStore(
+        "object-store",
+        ObjectStoreArgs(
+            namespace=SYSTEM,
+            image=sources.image("seaweedfs"),
+            storage_class=cluster.storage.class_name,
+            capacity_bytes=min(int(plan.storage.object_store_bytes), cluster.storage.capacity_bytes or 2**62),
+            cpu_millicores=int(store_plan.cpu_millicores),
+            memory_mebibytes=int(store_plan.memory_mebibytes),
+            buckets=BUCKETS,
+            identities=(administrator, scientist),
+            client_namespaces={SYSTEM: administrator, RISK: scientist},
+        ),
+        on_cluster(where[SYSTEM], where[RISK], storage),
+    )
+    registry = ModelRegistry(
+        "model-registry",
+        ModelRegistryArgs(bucket=MODELS_BUCKET, store_url=object_store.url, region=REGION, namespaces=(SYSTEM, RISK)),
+        on_cluster(where[SYSTEM], where[RISK]),
+    )
+    serving = kserve.KServe(
+        "kserve",
+        kserve.KServeArgs(
+            provider=cluster.provider,
+            kubernetes_version=version,
+            definitions_chart=sources.chart("kserve-crd"),
+            resources_chart=sources.chart("kserve-resources"),
+            controller_image=sources.image("kserve-controller"),
+            storage_initializer_image=sources.image("storage-initializer"),
+            replicas=int(plan.service("kserve-controller").replicas),
+            cpu_millicores=int(plan.service("kserve-controller").cpu_millicores),
+            memory_mebibytes=int(plan.service("kserve-controller").memory_mebibytes),
+            certificates=certificates,
+        ),
+        on_cluster(where[kserve.NAMESPACE]),
+    )
+    ray = kuberay.KubeRay(
+        "kuberay",
+        kuberay.KubeRayArgs(
+            manifests=sources.manifests("kuberay"),
+            operator_image=sources.image("kuberay-operator"),
+            replicas=int(plan.service("kuberay-operator").replicas),
+            cpu_millicores=int(plan.service("kuberay-operator").cpu_millicores),
+            memory_mebibytes=int(plan.service("kuberay-operator").memory_mebibytes),
+        ),
+        on_cluster(where[kuberay.NAMESPACE]),
+    )
+    store_url = f"http://{object_store.host}"
+    declarations = Declarations(
+        "declarations",
+        DeclarationsArgs(
+            namespace=RISK,
+            data_image=sources.image("declarations"),
+            upload_image=sources.image("risk-training"),
+            bucket=DECLARATIONS_BUCKET,
+            store_url=store_url,
+            credentials_secret=CREDENTIALS,
+        ),
+        on_cluster(where[RISK], object_store),
+    )
+    trained = training.Training(
+        "training",
+        training.TrainingArgs(
+            provider=cluster.provider,
+            kubernetes_version=version,
+            chart=settings.charts / "risk-training",
+            namespace=RISK,
+            image=sources.image("risk-training"),
+            data_image=sources.image("declarations"),
+            data_uri=declarations.uri_text,
+            models_uri=registry.model(RISK, "").rstrip("/"),
+            store_url=store_url,
+            region=REGION,
+            credentials_secret=CREDENTIALS,
+            head=_group(plan, "risk-training-head"),
+            workers=_group(plan, "risk-training-worker"),
+            minimum_nodes=TRAINING_NODES,
+            parameters=settings.training,
+        ),
+        on_cluster(where[RISK], ray, declarations),
+    )
+    scoring_plan = plan.service("risk-scoring")
+    scoring = RiskScoring(
+        "risk-scoring",
+        RiskScoringArgs(
+            provider=cluster.provider,
+            kubernetes_version=version,
+            chart=settings.charts / "risk-scoring",
+            namespace=RISK,
+            image=sources.image("risk-scoring"),
+            model_uri=trained.model_uri_text,
+            credentials_secret=CREDENTIALS,
+            replicas=int(scoring_plan.replicas),
+            cpu_millicores=int(scoring_plan.cpu_millicores),
+            memory_mebibytes=int(scoring_plan.memory_mebibytes),
+            node_port=settings.inference_port,
+            addresses=cluster.addresses,
+        ),
+        on_cluster(where[RISK], serving, trained),
+    )
+    pulumi.export("site", plan.site)
+    pulumi.export("namespaces", namespaces.names)
+    pulumi.export("storageClass", storage.class_name)
+    pulumi.export("objectStore", object_store.url)
+    pulumi.export("modelRegistry", registry.uri)
+    pulumi.export("modelUri", trained.model_uri)
+    pulumi.export("modelVersion", trained.model_version)
+    pulumi.export("riskScoringUrls", scoring.urls)
+
+
+def _identity(name: str, key: AccessKey, actions: list[str]) -> Identity:
+    return Identity(name=name, key=key, actions=actions)
+
+
+def _group(plan: Plan, name: str) -> training.WorkerGroup:
+    service = plan.service(name)
+    return training.WorkerGroup(int(service.replicas), int(service.cpu_millicores), int(service.memory_mebibytes))

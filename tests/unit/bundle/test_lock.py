@@ -1,0 +1,55 @@
+"""The lock says everything once, and refuses to be inconsistent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from portolan.bundle.lock import load_lock, parse_lock
+from portolan.errors import PortolanError
+
+BAD = sorted((Path(__file__).parent / "bad-locks").glob("*.yaml"))
+
+
+def test_every_required_binary_can_be_made_without_its_publisher() -> None:
+    lock = load_lock()
+    assert all(binary.module or binary.wheel for binary in lock.binaries if binary.required)
+
+
+def test_every_module_has_its_own_go_lock_for_the_version_in_the_lock() -> None:
+    for module in load_lock().modules:
+        assert f"{module.path} {module.version}" in (module.directory / "go.mod").read_text()
+        assert (module.directory / "go.sum").stat().st_size > 0
+
+
+def test_kubernetes_has_one_version_everywhere() -> None:
+    lock = load_lock()
+    kubernetes = [binary.version for binary in lock.binaries if binary.module and binary.module.name == "kubernetes"]
+    images = [image.version for image in lock.images if image.name.startswith("kube-")]
+    assert {*kubernetes, *images} == {lock.kubernetes_version}
+
+
+def test_every_image_has_a_dockerfile() -> None:
+    recipes = Path(__file__).parents[3] / "portolan" / "bundle" / "images"
+    for image in load_lock().images:
+        assert (recipes / image.recipe / "Dockerfile").is_file()
+
+
+def test_official_addresses_are_encrypted() -> None:
+    for binary in load_lock().binaries:
+        if binary.release is not None:
+            assert binary.filled(binary.release.url).startswith("https://")
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_bad_lock_is_refused_with_the_reason_in_its_name(path: Path) -> None:
+    with pytest.raises(PortolanError) as refused:
+        parse_lock(path)
+    expected = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+    assert expected in str(refused.value)
+    assert str(path) in refused.value.where
+
+
+def test_there_are_bad_locks_to_refuse() -> None:
+    assert len(BAD) >= 6

@@ -59,6 +59,10 @@ class Places:
         return self.state / "pulumi" / "stack.yaml"
 
     @property
+    def cluster(self) -> Path:
+        return self.state / "pulumi" / "cluster"
+
+    @property
     def home(self) -> Path:
         return self.state / "pulumi" / "home"
 

@@ -14,6 +14,8 @@ from portolan import paths
 from portolan.bundle.view import Bundle
 from portolan.errors import PortolanError
 from portolan.output import people
+from portolan.platform import cluster_identity
+from portolan.platform.cluster_identity import Standing
 from portolan.platform.environment import PROJECT, Prepared, prepare
 from portolan.platform.events import Change, Story, follow, kind_of, name_of
 from portolan.platform.locks import clear_dead_locks
@@ -44,7 +46,8 @@ def run(operation: Operation, site_path: Path) -> Outcome:
     clear_dead_locks(prepared.variables["PULUMI_BACKEND_URL"], PROJECT, prepared.stack)
     if operation in ("up", "destroy"):
         _settle_pending(prepared)
-    story = _follow(prepared, operation)
+    forgotten = operation != "refresh" and _settle_cluster(prepared, change=operation != "preview")
+    story = _follow(prepared, operation, ("--refresh",) if forgotten and operation == "preview" else ())
     if operation != "preview":
         story.totals()
     outputs = {} if operation == "destroy" else _outputs(prepared)
@@ -78,7 +81,29 @@ def _settle_pending(prepared: Prepared) -> None:
     _call(prepared, [*arguments, *refresh_arguments(pending_creations(document), exists)])
 
 
-def _follow(prepared: Prepared, operation: Operation) -> Story:
+def _settle_cluster(prepared: Prepared, change: bool) -> bool:
+    """Ask a cluster that is not the state's what is there; what went down with the former one leaves the state.
+
+    Without `change`, only return whether that is to be done.
+    """
+    live = cluster_identity.live_identity(Bundle.open(paths.cache()).binary("kubectl"), prepared.environment())
+    recorded = cluster_identity.recorded_identity(prepared.places.cluster)
+    document = {} if live == recorded else json.loads(_call(prepared, ["stack", "export", "--stack", prepared.stack]))
+    standing = cluster_identity.judge(recorded, live, document)
+    other = standing is Standing.OTHER
+    if other and recorded is not None:
+        said = "this is not the cluster of the last run (made anew since?): asking it what is there"
+        people.print(said, markup=False, soft_wrap=True)
+    if not change:
+        return other
+    if other:
+        _call(prepared, ["refresh", "--yes", "--skip-preview", "--non-interactive", "--stack", prepared.stack])
+    if live is not None:
+        cluster_identity.record(prepared.places.cluster, live)
+    return other
+
+
+def _follow(prepared: Prepared, operation: Operation, more: tuple[str, ...] = ()) -> Story:
     logs = prepared.places.state / "logs"
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     events, output = logs / f"pulumi-{operation}-events.json", logs / f"pulumi-{operation}.log"
@@ -86,6 +111,7 @@ def _follow(prepared: Prepared, operation: Operation) -> Story:
     command = [
         *(str(prepared.toolchain.cli), operation, "--stack", prepared.stack, "--non-interactive", "--color", "never"),
         *(() if operation == "preview" else ("--yes", "--skip-preview")),
+        *more,
         *("--event-log", str(events)),
     ]
     # As Pulumi's own Automation API does: the event log is an option for programs, hidden from people.

@@ -7,12 +7,12 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from risk_scoring import binary_tensors
 from risk_scoring.errors import BadRequestError
 from risk_scoring.predictor import Predictions, Predictor
 from risk_scoring.protocol import (
@@ -27,12 +27,15 @@ from risk_scoring.protocol import (
 from risk_scoring.telemetry import Telemetry
 
 JSON = [("content-type", "application/json")]
+BINARY = ("content-type", "application/octet-stream")
 TEXT = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
 INLINE_ROWS = 8  # larger batches leave the event loop, so that probes are answered meanwhile
 
 V1_PREDICT = re.compile(r"/v1/models/([^/:]+):predict")
 V1_MODEL = re.compile(r"/v1/models/([^/:]+)")
 V2_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
+
+Answer = tuple[bytes, int | None, Predictions]  # the body, the length of its JSON where binary tensors follow it
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,16 @@ class Application:
         self.model = model
         self.telemetry = telemetry
         self.limits = limits
+        self._own = {f"/v1/models/{model}:predict": "v1", f"/v2/models/{model}/infer": "v2"}
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         if scope.proto != "http":
             proto.close(None)
             return
         path = scope.path
-        if (match := V1_PREDICT.fullmatch(path)) is not None:
+        if (protocol := self._own.get(path)) is not None:
+            await self._predict(scope, proto, protocol, self.model)
+        elif (match := V1_PREDICT.fullmatch(path)) is not None:
             await self._predict(scope, proto, "v1", match[1])
         elif (match := V2_MODEL.fullmatch(path)) is not None and match[3] == "/infer":
             await self._predict(scope, proto, "v2", match[1], match[2])
@@ -112,17 +118,17 @@ class Application:
     async def _predict(self, scope: Any, proto: Any, protocol: str, model: str, version: str | None = None) -> None:
         self.telemetry.began()
         start = time.perf_counter()
-        status, lanes = 200, []
+        status, headers, lanes = 200, JSON, []
         try:
             if scope.method != "POST":
                 raise BadRequestError(scope.path, f"{scope.method} is not answered here", "use POST", status=405)
             self._known(model, version)
-            if scope.headers.get("inference-header-content-length") is not None:
-                remedy = "send the tensors as JSON"
-                raise BadRequestError("inference-header-content-length", "binary tensors are not spoken here", remedy)
+            json_length = self._json_length(scope, protocol)
             body = await self._body(scope, proto)
             start = time.perf_counter()
-            answer, predictions = await self._answer(protocol, body)
+            answer, answer_json_length, predictions = await self._answer(protocol, body, json_length)
+            if answer_json_length is not None:
+                headers = [BINARY, (binary_tensors.HEADER, str(answer_json_length))]
             lanes = list(predictions.lanes)
         except BadRequestError as error:
             status, answer = error.status, orjson.dumps({"error": str(error)})
@@ -130,26 +136,39 @@ class Application:
             traceback.print_exc(file=sys.stderr)
             status, answer = 500, orjson.dumps({"error": "internal error; see the server's log"})
         self.telemetry.ended(protocol, status, time.perf_counter() - start, lanes)
-        proto.response_bytes(status, JSON, answer)
+        proto.response_bytes(status, headers, answer)
 
-    async def _answer(self, protocol: str, body: bytes) -> tuple[bytes, Predictions]:
+    def _json_length(self, scope: Any, protocol: str) -> int | None:
+        text = scope.headers.get(binary_tensors.HEADER)
+        if text is None:
+            return None
+        if protocol == "v1":
+            raise BadRequestError(binary_tensors.HEADER, "V1 has no binary tensors", "leave it out, or use V2")
+        if not (text.isascii() and text.isdigit() and len(text) < 12):
+            raise BadRequestError(binary_tensors.HEADER, f"{text[:20]!r} is no length", "send the bytes of the JSON")
+        return int(text)
+
+    async def _answer(
+        self, protocol: str, body: bytes, json_length: int | None
+    ) -> tuple[bytes, int | None, Predictions]:
         if len(body) > 64 << 10:
-            return await asyncio.to_thread(self._work, protocol, body, None)
-        question = self._question(protocol, body)
+            return await asyncio.to_thread(self._work, protocol, body, json_length, None)
+        question = self._question(protocol, body, json_length)
         if len(question.rows) > INLINE_ROWS:
-            return await asyncio.to_thread(self._work, protocol, body, question)
-        return self._work(protocol, body, question)
+            return await asyncio.to_thread(self._work, protocol, body, json_length, question)
+        return self._work(protocol, body, json_length, question)
 
-    def _question(self, protocol: str, body: bytes) -> Question:
-        parse: Callable[[bytes, int], Question] = parse_v1 if protocol == "v1" else parse_v2
-        return parse(body, self.limits.rows)
+    def _question(self, protocol: str, body: bytes, json_length: int | None) -> Question:
+        if protocol == "v1":
+            return parse_v1(body, self.limits.rows)
+        return parse_v2(body, self.limits.rows, json_length)
 
-    def _work(self, protocol: str, body: bytes, question: Question | None) -> tuple[bytes, Predictions]:
-        question = question or self._question(protocol, body)
+    def _work(self, protocol: str, body: bytes, json_length: int | None, question: Question | None) -> Answer:
+        question = question or self._question(protocol, body, json_length)
         predictions = self.predictor.predict(question.rows, question.reasons)
         if protocol == "v1":
-            return render_v1(self.predictor, question, predictions), predictions
-        return render_v2(self.predictor, self.model, question, predictions), predictions
+            return render_v1(self.predictor, question, predictions), None, predictions
+        return *render_v2(self.predictor, self.model, question, predictions), predictions
 
     async def _body(self, scope: Any, proto: Any) -> bytes:
         limit = self.limits.body_bytes

@@ -14,12 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from risk_scoring.schema import Row
+from risk_scoring.schema import NUMERIC_FIELDS, Row
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int8]
@@ -79,6 +81,9 @@ GROUPS: tuple[Group, ...] = (
     Group("transport", "record of this mode of transport", ("mode_of_transport",)),
     Group("proof", "record of this proof of origin", ("country_of_origin_indicator",)),
 )
+
+
+_NUMBERS_IN_GROUPS = tuple({field for group in GROUPS for field in group.fields} & NUMERIC_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -159,25 +164,49 @@ class Encoder:
     def encode(self, rows: Sequence[Row]) -> Matrix:
         """Return the matrix of `rows`, one column a feature in the order of `FEATURES`."""
         matrix = np.empty((len(rows), len(FEATURES)), dtype=np.float64)
-        prior = SMOOTHING_DECLARATIONS * self.overall_rate
-        unseen = (0, 0)
         for i, row in enumerate(rows):
-            line: list[float] = []
-            for group in GROUPS:
-                declarations, frauds = self.counts[group.name].get(group.key(row), unseen)
-                line.append((frauds + prior) / (declarations + SMOOTHING_DECLARATIONS))
-                if group.counted:
-                    line.append(math.log1p(declarations))
-            unit = unit_price_log(row)
-            line += (
-                row["tax_rate"],
-                math.log1p(row["net_mass"]),
-                math.log1p(row["item_price"]),
-                unit,
-                unit - self._usual(row["hs6_code"]),
-            )
-            matrix[i] = line
+            matrix[i] = self.encode_row(row)
         return matrix
+
+    def encode_row(self, row: Row) -> list[float]:
+        """Return the features of one declaration in the order of `FEATURES`."""
+        text = {**row, **{field: repr(float(row[field])) for field in _NUMBERS_IN_GROUPS}}
+        line: list[float] = []
+        for group, get, past, unseen in self._lookups:
+            key = get(text)
+            if group.digits != 6:
+                key = key[: group.digits]
+            elif len(group.fields) > 1:
+                key = "|".join(key)
+            line += past.get(key, unseen)
+        unit = unit_price_log(row)
+        line += (
+            row["tax_rate"],
+            math.log1p(row["net_mass"]),
+            math.log1p(row["item_price"]),
+            unit,
+            unit - self._usual(row["hs6_code"]),
+        )
+        return line
+
+    @cached_property
+    def _lookups(self) -> list[tuple[Group, itemgetter[Any], dict[str, tuple[float, ...]], tuple[float, ...]]]:
+        """For each group the features of every value that has a past, and of one that has none."""
+        prior = SMOOTHING_DECLARATIONS * self.overall_rate
+
+        def features(group: Group, declarations: int, frauds: int) -> tuple[float, ...]:
+            rate = (frauds + prior) / (declarations + SMOOTHING_DECLARATIONS)
+            return (rate, math.log1p(declarations)) if group.counted else (rate,)
+
+        return [
+            (
+                group,
+                itemgetter(*group.fields),
+                {key: features(group, *past) for key, past in self.counts[group.name].items()},
+                features(group, 0, 0),
+            )
+            for group in GROUPS
+        ]
 
     def explain(self, feature: Feature, row: Row) -> str:
         """Return what an officer can check about `feature` of `row`: its value, and its past where it has one."""

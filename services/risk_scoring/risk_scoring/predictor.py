@@ -9,14 +9,18 @@ from typing import Any, Literal
 import lightgbm
 import numpy as np
 
+from risk_scoring.calibration import Calibration
+from risk_scoring.contributions import Contributions
 from risk_scoring.errors import RiskScoringError
 from risk_scoring.features import FEATURE_NAMES, FEATURES, Encoder
 from risk_scoring.model_files import FEATURES as FEATURES_FILE
 from risk_scoring.model_files import ModelFiles
 from risk_scoring.schema import Row
+from risk_scoring.single_row import SingleRow
 
 Lane = Literal["green", "yellow", "red"]
 REASONS = 3  # how many are told unless the request says otherwise
+SINGLY_MOST = 16  # so many rows are scored faster one by one than by a call for all
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,9 @@ class Predictor:
     yellow: float
     digest: str
     card: dict[str, Any]
+    calibration: Calibration
+    contributions: Contributions
+    single_row: SingleRow
 
     @classmethod
     def of(cls, files: ModelFiles) -> Predictor:
@@ -52,9 +59,22 @@ class Predictor:
         booster = lightgbm.Booster(model_str=files.booster)
         if tuple(booster.feature_name()) != FEATURE_NAMES:
             raise RiskScoringError("model.txt", "its features are not those of this code", "train it again")
+        try:
+            contributions = Contributions(booster)
+        except ValueError as error:
+            raise RiskScoringError("model.txt", str(error), "train it again with this version") from None
         lanes = files.features["lanes"]
-        encoder = Encoder.from_document(files.features["encoder"])
-        return cls(booster, encoder, float(lanes["red"]), float(lanes["yellow"]), files.model_digest, files.card)
+        return cls(
+            booster,
+            Encoder.from_document(files.features["encoder"]),
+            float(lanes["red"]),
+            float(lanes["yellow"]),
+            files.model_digest,
+            files.card,
+            Calibration.from_document(files.features["calibration"]),
+            contributions,
+            SingleRow(booster),
+        )
 
     def lane(self, score: float) -> Lane:
         """Return the lane of a score: red is inspected, yellow has its documents checked, green is released."""
@@ -64,21 +84,28 @@ class Predictor:
 
     def predict(self, rows: Sequence[Row], reasons: int = REASONS) -> Predictions:
         """Score declarations (by field name, every field present) and tell the `reasons` strongest reasons of each."""
-        matrix = self.encoder.encode(rows)
-        scores: list[float] = np.asarray(self.booster.predict(matrix, num_threads=1)).tolist()
-        told: list[list[dict[str, Any]]] = []
-        if reasons:
-            parts = np.asarray(self.booster.predict(matrix, pred_contrib=True, num_threads=1))[:, :-1]
-            strongest = np.argsort(-np.abs(parts), axis=1, kind="stable")[:, :reasons]
-            told = [
-                [
-                    {
-                        "feature": FEATURES[column].label,
-                        "value": self.encoder.explain(FEATURES[column], row),
-                        "contribution": float(parts[i, column]),
-                    }
-                    for column in strongest[i]
-                ]
-                for i, row in enumerate(rows)
-            ]
+        lines = [self.encoder.encode_row(row) for row in rows]
+        score = self.calibration.score
+        scores = [score(raw) for raw in self._raw_scores(lines)]
+        told = [self._reasons(row, line, reasons) for row, line in zip(rows, lines, strict=True)] if reasons else []
         return Predictions(scores, [self.lane(score) for score in scores], told)
+
+    def _raw_scores(self, lines: Sequence[Sequence[float]]) -> list[float]:
+        if len(lines) <= SINGLY_MOST:
+            return [self.single_row.raw_score(line) for line in lines]
+        matrix = np.array(lines, dtype=np.float64)
+        raw: list[float] = np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1)).tolist()
+        return raw
+
+    def _reasons(self, row: Row, line: Sequence[float], count: int) -> list[dict[str, Any]]:
+        parts = self.contributions.of(line)
+        # equal ones in the order of the features
+        strongest = np.argsort(-np.abs(parts), kind="stable")[:count].tolist()
+        return [
+            {
+                "feature": FEATURES[column].label,
+                "value": self.encoder.explain(FEATURES[column], row),
+                "contribution": float(parts[column]),
+            }
+            for column in strongest
+        ]

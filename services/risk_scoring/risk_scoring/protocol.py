@@ -8,16 +8,14 @@ from typing import Any
 
 import orjson
 
-from risk_scoring import __version__
+from risk_scoring import __version__, binary_tensors
 from risk_scoring.errors import BadRequestError
 from risk_scoring.features import FEATURES
 from risk_scoring.predictor import REASONS, Predictions, Predictor
 from risk_scoring.schema import FIELD_OF_COLUMN, NUMERIC_FIELDS, Declaration, Row, parse_declaration
 
 OUTPUTS = {"score": "FP64", "lane": "BYTES", "reasons": "BYTES"}
-NUMBER_TYPES = frozenset(
-    {"FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8"}
-)
+EXTENSIONS = ("binary_tensor_data",)
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,7 @@ class Question:
     reasons: int = REASONS
     id: str | None = None
     outputs: tuple[str, ...] = tuple(OUTPUTS)
+    binary: frozenset[str] = frozenset()  # outputs that are wanted as binary tensors
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
@@ -86,12 +85,18 @@ def render_v1(predictor: Predictor, question: Question, predictions: Predictions
     )
 
 
-def parse_v2(body: bytes, rows_limit: int) -> Question:
+def parse_v2(body: bytes, rows_limit: int, json_length: int | None = None) -> Question:
     """Read an inference request with one input tensor a field, of shape [n] or [n, 1].
 
+    `json_length` is the request's `Inference-Header-Content-Length`: binary tensors follow so many bytes of JSON.
     Raises BadRequestError for what is no such request, BadDeclarationError for a declaration in fault.
     """
-    document = parse_json(body)
+    if json_length is not None and not 0 < json_length <= len(body):
+        raise BadRequestError(
+            binary_tensors.HEADER, f"{json_length} of a body of {len(body)} bytes", "send the length of its JSON"
+        )
+    document = parse_json(body if json_length is None else body[:json_length])
+    tail = None if json_length is None else binary_tensors.Tail(body, json_length)
     identity = document.get("id")
     if identity is not None and not isinstance(identity, str):
         raise BadRequestError("id", "no string", "send a string, or leave it out")
@@ -101,7 +106,7 @@ def parse_v2(body: bytes, rows_limit: int) -> Question:
     columns: dict[str, list[Any]] = {}
     rows = -1
     for i, tensor in enumerate(inputs):
-        name, data = _tensor(tensor, f"inputs[{i}]")
+        name, data = _tensor(tensor, f"inputs[{i}]", tail)
         if name in columns:
             raise BadRequestError(f"inputs[{i}].name", f"{name!r} twice", "send one tensor a field")
         if rows not in (-1, len(data)):
@@ -110,12 +115,14 @@ def parse_v2(body: bytes, rows_limit: int) -> Question:
         rows = len(data)
         _limit(rows, rows_limit, f"inputs[{i}].shape")
         columns[name] = data
+    if tail is not None:
+        tail.done()
     outputs = _outputs(document)
     reasons = _reasons(document) if "reasons" in outputs else 0
     # A missing seller or courier is an empty string here, because a tensor has a value for every row.
     records = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     parsed = [parse_declaration(record, f"inputs row {i}") for i, record in enumerate(records)]
-    return Question(parsed, reasons, identity, outputs)
+    return Question(parsed, reasons, identity, outputs, _binary(document, outputs))
 
 
 def _outputs(document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -131,7 +138,20 @@ def _outputs(document: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in OUTPUTS if name in names)
 
 
-def _tensor(tensor: object, where: str) -> tuple[str, list[Any]]:
+def _binary(document: Mapping[str, Any], outputs: Sequence[str]) -> frozenset[str]:
+    """Return the outputs wanted as binary tensors: those that say so themselves, else what the request says for all."""
+    parameters = document.get("parameters", {})
+    own: dict[str, Any] = {}
+    for one in document.get("outputs") or ():
+        wanted = one.get("parameters", {})
+        if not isinstance(wanted, dict):
+            raise BadRequestError("outputs.parameters", "no JSON object", 'send {"binary_data": true}')
+        own[one["name"]] = wanted.get("binary_data")
+    every = parameters.get("binary_data_output", False) if isinstance(parameters, dict) else False
+    return frozenset(name for name in outputs if (every if own.get(name) is None else own[name]) is True)
+
+
+def _tensor(tensor: object, where: str, tail: binary_tensors.Tail | None) -> tuple[str, list[Any]]:
     if not isinstance(tensor, dict):
         raise BadRequestError(where, "no tensor", "send name, shape, datatype and data")
     title = tensor.get("name")
@@ -139,9 +159,18 @@ def _tensor(tensor: object, where: str) -> tuple[str, list[Any]]:
     if name not in Declaration.model_fields:
         remedy = f"known are {', '.join(Declaration.model_fields)}"
         raise BadRequestError(f"{where}.name", f"no field {title!r}", remedy)
-    if "data" not in tensor:
-        raise BadRequestError(f"{where}.data", "missing", "send the values as JSON; binary tensors are not spoken here")
-    data, shape, datatype = tensor["data"], tensor.get("shape"), tensor.get("datatype")
+    data, shape, datatype = tensor.get("data"), tensor.get("shape"), tensor.get("datatype")
+    parameters = tensor.get("parameters", {})
+    size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
+    if size is not None:
+        if tail is None:
+            remedy = f"send the length of the JSON in {binary_tensors.HEADER}, and the values after it"
+            raise BadRequestError(f"{where}.parameters.binary_data_size", "no binary tensors follow", remedy)
+        if data is not None:
+            raise BadRequestError(f"{where}.data", "beside binary_data_size", "send one of the two")
+        data = tail.take(size, datatype, where)
+    elif "data" not in tensor:
+        raise BadRequestError(f"{where}.data", "missing", "send the values")
     if not isinstance(data, list):
         raise BadRequestError(f"{where}.data", "no list", "send one value a declaration")
     # the protocol allows [[a], [b]] for shape [2, 1]
@@ -150,35 +179,49 @@ def _tensor(tensor: object, where: str) -> tuple[str, list[Any]]:
     if shape not in ([len(data)], [len(data), 1]):
         raise BadRequestError(f"{where}.shape", f"{shape} for {len(data)} values", f"send [{len(data)}]")
     if name in NUMERIC_FIELDS:
-        if datatype not in NUMBER_TYPES:
+        if datatype not in binary_tensors.NUMBERS:
             raise BadRequestError(f"{where}.datatype", f"{datatype!r} for a number", "send FP64")
     elif datatype != "BYTES":
         raise BadRequestError(f"{where}.datatype", f"{datatype!r} for text", "send BYTES")
     return str(name), data
 
 
-def render_v2(predictor: Predictor, model: str, question: Question, predictions: Predictions) -> bytes:
-    """Return the Open Inference answer; `reasons` holds the JSON list of each declaration."""
+def render_v2(
+    predictor: Predictor, model: str, question: Question, predictions: Predictions
+) -> tuple[bytes, int | None]:
+    """Return the Open Inference answer; `reasons` holds the JSON list of each declaration.
+
+    The second value is the length of its JSON where binary tensors follow.
+    """
     count = len(predictions.scores)
     data: dict[str, Sequence[Any]] = {"score": predictions.scores, "lane": predictions.lanes}
     if "reasons" in question.outputs:
         data["reasons"] = [orjson.dumps(why).decode() for why in predictions.reasons or [[]] * count]
+    tail: list[bytes] = []
+    outputs: list[dict[str, Any]] = []
+    for name in question.outputs:
+        output: dict[str, Any] = {"name": name, "shape": [count], "datatype": OUTPUTS[name]}
+        if name in question.binary:
+            tail.append(binary_tensors.pack(data[name], OUTPUTS[name]))
+            output["parameters"] = {"binary_data_size": len(tail[-1])}
+        else:
+            output["data"] = data[name]
+        outputs.append(output)
     answer: dict[str, Any] = {
         "model_name": model,
         "model_version": predictor.digest[:12],
         "parameters": {"model_digest": predictor.digest},
-        "outputs": [
-            {"name": name, "shape": [count], "datatype": OUTPUTS[name], "data": data[name]} for name in question.outputs
-        ],
+        "outputs": outputs,
     }
     if question.id is not None:
         answer["id"] = question.id
-    return orjson.dumps(answer)
+    head = orjson.dumps(answer)
+    return (b"".join((head, *tail)), len(head)) if tail else (head, None)
 
 
 def server_metadata() -> dict[str, Any]:
     """Return what `GET /v2` tells."""
-    return {"name": "portolan-risk-scoring", "version": __version__, "extensions": []}
+    return {"name": "portolan-risk-scoring", "version": __version__, "extensions": list(EXTENSIONS)}
 
 
 def model_metadata(predictor: Predictor, model: str) -> dict[str, Any]:

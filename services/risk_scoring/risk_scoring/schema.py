@@ -37,7 +37,7 @@ class Declaration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
 
     declaration_id: Identity = Field("", alias="Declaration ID")
-    date: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = Field("", alias="Date")
+    date: Annotated[str, Field(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")] = Field("", alias="Date")
     office_id: Code = Field(alias="Office ID")
     process_type: Code = Field(alias="Process Type")
     import_type: Code = Field(alias="Import Type")
@@ -48,7 +48,7 @@ class Declaration(BaseModel):
     importer_id: Identity = Field(alias="Importer ID")
     seller_id: Identity = Field("", alias="Seller ID")
     courier_id: Identity = Field("", alias="Courier ID")
-    hs6_code: Annotated[str, Field(pattern=r"^\d{6}$")] = Field(alias="HS6 Code")
+    hs6_code: Annotated[str, Field(pattern=r"^[0-9]{6}$")] = Field(alias="HS6 Code")
     country_of_departure: Country = Field(alias="Country of Departure")
     country_of_origin: Country = Field(alias="Country of Origin")
     tax_rate: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] = Field(alias="Tax Rate")

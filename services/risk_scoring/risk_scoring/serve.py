@@ -99,6 +99,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     def application(*_: Any, **__: Any) -> Any:
         """Runs in each worker, which inherits the verified model's memory."""
         telemetry.join()
+        # a large batch in a thread gives way to the event loop after this, instead of Python's 5 ms
+        sys.setswitchinterval(0.0005)
         return Application(predictor, options.model_name, telemetry, limits)
 
     server = DrainingServer(

@@ -32,10 +32,12 @@ from risk_scoring.training import (
     CAUTION,
     FOLDS,
     PARAMETERS,
+    Enough,
     Matrices,
     TrainingData,
     Variant,
     assemble,
+    calibrate,
     data_summary,
     first_wave,
     lane_thresholds,
@@ -79,20 +81,28 @@ def train(
     tasks = first_wave()
     say(f"1/2 encode {FOLDS} folds and choose the number of trees: {len(tasks)} tasks")
     first = executor.map(run_first, data, tasks)
-    rounds = int(np.median([done.result for done in first if isinstance(done.result, int)]))
+    enough = [done.result for done in first if isinstance(done.result, Enough)]
+    rounds = int(np.median([one.rounds for one in enough]))
+    calibration = calibrate(enough)
     matrix = assemble(folds, [done.result for done in first if isinstance(done.result, np.ndarray)])
 
     encoder = Encoder.fit(train_set.rows, train_set.labels)
     variants = [Variant(name, s) for s in seeds for name in ("full", "without-tuple")]
     say(f"2/2 train {rounds} trees for {len(variants)} variants")
-    matrices = Matrices(matrix, train_set.labels, encoder.encode(valid_set.rows), rounds)
+    matrices = Matrices(matrix, train_set.labels, encoder.encode(valid_set.rows), rounds, calibration)
     second = executor.map(run_variant, matrices, variants)
     trained = {variant: done.result for variant, done in zip(variants, second, strict=True)}
     served = trained[Variant("full", seed)]
     unseen = unseen_goods(train_set.rows, valid_set.rows)
 
     lanes = lane_thresholds(served.valid_scores, red_share, yellow_share)
-    features = {"schema_version": 1, "features": list(FEATURE_NAMES), "lanes": lanes, "encoder": encoder.to_document()}
+    features = {
+        "schema_version": 1,
+        "features": list(FEATURE_NAMES),
+        "lanes": lanes,
+        "calibration": calibration.to_document(),
+        "encoder": encoder.to_document(),
+    }
     ran: list[tuple[str, str, float]] = [(repr(t), d.node, d.seconds) for t, d in zip(tasks, first, strict=True)]
     ran += [(repr(v), d.node, d.seconds) for v, d in zip(variants, second, strict=True)]
     card = {

@@ -16,6 +16,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from risk_scoring.calibration import Calibration
 from risk_scoring.dataset import Dataset
 from risk_scoring.evaluation import Scores, measure, threshold
 from risk_scoring.features import FEATURE_NAMES, Encoder, Labels, Matrix, fold_of, goods_key, without_tuple
@@ -30,6 +31,8 @@ PARAMETERS: Mapping[str, Any] = {
     "objective": "binary",
     "learning_rate": 0.1,
     "num_leaves": 31,
+    # five features on a path at most: so reasons are looked up in small tables (see contributions.py)
+    "max_depth": 5,
     "min_data_in_leaf": 50,
     "feature_fraction": 0.5,
     "bagging_fraction": 0.8,
@@ -78,7 +81,16 @@ def first_wave() -> list[FoldTask | RoundsTask]:
     return [*(RoundsTask(cut) for cut in reversed(CUTS)), *(FoldTask(fold) for fold in range(FOLDS))]
 
 
-def run_first(data: TrainingData, task: FoldTask | RoundsTask) -> Matrix | int:
+@dataclass(frozen=True)
+class Enough:
+    """How many trees are enough, and the raw scores that so many gave to the later rows that judged them."""
+
+    rounds: int
+    raw: Scores
+    labels: Labels
+
+
+def run_first(data: TrainingData, task: FoldTask | RoundsTask) -> Matrix | Enough:
     """Run a task of the first wave: the matrix of its fold's rows, or a number of trees."""
     if isinstance(task, FoldTask):
         return encode_fold(data.rows, data.labels, data.folds, task.fold)
@@ -103,7 +115,7 @@ def assemble(folds: NDArray[np.int64], parts: Sequence[Matrix]) -> Matrix:
     return matrix
 
 
-def enough_rounds(data: TrainingData, learn: NDArray[np.int64], judge: NDArray[np.int64]) -> int:
+def enough_rounds(data: TrainingData, learn: NDArray[np.int64], judge: NDArray[np.int64]) -> Enough:
     """Return how many trees, learnt on the rows `learn`, did best on the later rows `judge`."""
     rows, labels = [data.rows[i] for i in learn.tolist()], data.labels[learn]
     folds = fold_of(len(rows), FOLDS, data.seed)
@@ -117,7 +129,14 @@ def enough_rounds(data: TrainingData, learn: NDArray[np.int64], judge: NDArray[n
         valid_sets=[known.create_valid(later, data.labels[judge])],
         callbacks=[lightgbm.early_stopping(ROUNDS_WITHOUT_GAIN, verbose=False)],
     )
-    return max(1, booster.best_iteration)
+    rounds = max(1, booster.best_iteration)
+    raw = np.asarray(booster.predict(later, num_iteration=rounds, raw_score=True, num_threads=1))
+    return Enough(rounds, raw, data.labels[judge])
+
+
+def calibrate(found: Sequence[Enough]) -> Calibration:
+    """Return the calibration fitted on the part of the year that the model had not learnt from."""
+    return Calibration.fit(np.concatenate([one.raw for one in found]), np.concatenate([one.labels for one in found]))
 
 
 VariantName = Literal["full", "without-tuple"]
@@ -131,6 +150,7 @@ class Matrices:
     labels: Labels
     valid: Matrix
     rounds: int
+    calibration: Calibration
 
 
 @dataclass(frozen=True)
@@ -158,8 +178,8 @@ def run_variant(data: Matrices, variant: Variant) -> Trained:
         lightgbm.Dataset(np.ascontiguousarray(data.train[:, columns]), data.labels, feature_name=names),
         num_boost_round=data.rounds,
     )
-    scores = np.asarray(booster.predict(np.ascontiguousarray(data.valid[:, columns]), num_threads=1))
-    return Trained(booster.model_to_string(), scores)
+    raw = booster.predict(np.ascontiguousarray(data.valid[:, columns]), raw_score=True, num_threads=1)
+    return Trained(booster.model_to_string(), data.calibration.scores(np.asarray(raw)))
 
 
 def unseen_goods(train: Sequence[Row], valid: Sequence[Row]) -> NDArray[np.bool_]:

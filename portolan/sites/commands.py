@@ -20,8 +20,10 @@ def register(app: typer.Typer) -> None:
 
         loaded = load_site(site)
         hosts = len(loaded.hosts.nodes)
+        rented = f", {loaded.cloud.provider} {loaded.cloud.region}" if loaded.cloud else ""
         people.print(
-            f"{site}: sound; site {loaded.name}, tier {loaded.tier.value}, {hosts} hosts ({loaded.hosts.provider})",
+            f"{site}: sound; site {loaded.name}, tier {loaded.tier.value}, "
+            f"{hosts} hosts ({loaded.hosts.provider}){rented}",
             markup=False,
             soft_wrap=True,
         )

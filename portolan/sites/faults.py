@@ -18,10 +18,24 @@ from portolan.sites.document import Document
 UNITS = {
     "_gigabytes_per_day": "gigabytes a day",
     "_per_day": "a day",
+    "_per_second": "a second",
+    "_per_hour": "an hour",
+    "_per_month": "a month",
+    "_per_kilowatt_hour": "a kilowatt-hour",
+    "_hours": "hours",
+    "_gigabytes": "gigabytes",
+    "_bytes": "bytes",
+    "_pixels": "pixels",
+    "_years": "years",
+    "_billions": "billions",
     "_seconds": "seconds",
     "_days": "days",
     "_per_year": "a fraction a year (0.15 is 15 %)",
 }
+# Keys that people write in percent.
+PERCENTAGES = frozenset(
+    {"availability", "share_on_site", "notebook_share", "language_model_active_share", "discount_rate", "tax_rate"}
+)
 REFERENCE = "see docs/reference/site.md"
 
 
@@ -123,7 +137,7 @@ def unit_of(name: str) -> str | None:
 def _out_of_range(name: str, given: Any, error: ErrorDetails) -> tuple[str, str]:
     limit = error["msg"].removeprefix("Input should be ")
     what = f"{given} is out of range: it must be {limit}"
-    if name == "availability" and isinstance(given, int | float) and 1 <= given <= 100:
+    if name in PERCENTAGES and isinstance(given, int | float) and 1 <= given <= 100:
         return what, f"give a fraction: {given / 100:.6g} for {given} %"
     if name == "growth_per_year" and isinstance(given, int | float) and given > 1:
         return what, f"give a fraction: {given / 100:.6g} for {given} %"

@@ -5,25 +5,37 @@ Units stand in the names: `_per_day`, `_gigabytes`, `_seconds`. Unknown keys are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, PositiveInt, model_validator
 
 from portolan.model import Model
+from portolan.sites.cloud import Cloud
+from portolan.sites.finance import Finance
+from portolan.sites.rules import DnsLabel, fault
+from portolan.sites.workload import Workload
+
+__all__ = [
+    "Cloud",
+    "DnsLabel",
+    "Finance",
+    "Host",
+    "HostRole",
+    "Hosts",
+    "Network",
+    "Pool",
+    "SecureShell",
+    "Site",
+    "Tier",
+    "Topology",
+    "Workload",
+    "fault",
+]
 
 # Each node takes a /24 of the pods' range.
 POD_RANGE_OF_A_NODE = 24
-
-DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
-
-
-def fault(at: Sequence[str | int], what: str, remedy: str) -> PydanticCustomError:
-    """Return the error for a rule that spans several keys; `at` is the path, from the root, of the key to change."""
-    return PydanticCustomError("site_rule", "{what}", {"what": what, "at": list(at), "remedy": remedy})
 
 
 class Tier(StrEnum):
@@ -56,22 +68,6 @@ class Pool(StrEnum):
     STORAGE = "storage"
 
 
-class Workload(Model):
-    """The load in the customs' own units."""
-
-    declarations_per_day: Annotated[int, Field(ge=0, le=100_000_000)]
-    items_per_declaration: PositiveFloat = 1.0
-    working_hours_per_day: Annotated[float, Field(gt=0, le=24)] = 8.0
-    peak_factor: Annotated[float, Field(ge=1)] = 3.0
-    score_latency_seconds: PositiveFloat = 1.0
-    training_declarations: PositiveInt = 50_000
-    structured_gigabytes_per_day: NonNegativeFloat = 0.0
-    unstructured_gigabytes_per_day: NonNegativeFloat = 0.0
-    retention_days: Annotated[int, Field(ge=1, le=36_500)] = 365
-    growth_per_year: Annotated[float, Field(ge=0, le=10)] = 0.0
-    availability: Annotated[float, Field(gt=0, lt=1)] = 0.99
-
-
 class SecureShell(Model):
     """How operators reach a host: never as root, never by password."""
 
@@ -91,14 +87,24 @@ class Host(Model):
 
 
 class Hosts(Model):
-    """The hosts, and who makes them: racks (`existing`) or this machine (`sandbox`)."""
+    """The hosts, and who makes them: racks (`existing`), this machine (`sandbox`), or nobody before the cloud does."""
 
-    provider: Literal["existing", "sandbox"]
+    provider: Literal["existing", "sandbox", "cloud"]
     ssh: SecureShell = SecureShell()
-    nodes: Annotated[tuple[Host, ...], Field(min_length=1)]
+    nodes: tuple[Host, ...]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.provider == "cloud":
+            if self.nodes:
+                raise fault(
+                    ("hosts", "nodes"),
+                    "hosts of provider cloud cannot be listed: their number follows from the workload",
+                    "remove `hosts`, or use `provider: existing` for hosts in racks",
+                )
+            return self
+        if not self.nodes:
+            raise fault(("hosts", "nodes"), "the list is empty", "give at least one entry; see docs/reference/site.md")
         self._refuse_repetition()
         control_planes = sum(host.role is HostRole.CONTROL_PLANE for host in self.nodes)
         if control_planes % 2 == 0:
@@ -193,8 +199,14 @@ class Network(Model):
         return self
 
 
+IN_THE_CLOUD = Hosts(provider="cloud", nodes=())
+
+
 class Site(Model):
-    """One site: everything that sizing needs, and nothing that sizing decides."""
+    """One site: everything that sizing needs, and nothing that sizing decides.
+
+    `hosts` may be left out where the topology is cloud; it is then `Hosts(provider="cloud", nodes=())`.
+    """
 
     name: DnsLabel
     description: str = ""
@@ -202,8 +214,39 @@ class Site(Model):
     tier: Tier
     topology: Topology
     workload: Workload
-    hosts: Hosts
+    hosts: Hosts = IN_THE_CLOUD
     network: Network = Network()
+    cloud: Cloud | None = None
+    finance: Finance = Finance()
+
+    @model_validator(mode="after")
+    def _topology_has_its_parts(self) -> Self:
+        rented = self.topology is not Topology.ON_PREM
+        if rented and self.cloud is None:
+            raise fault(
+                ("topology",),
+                f"topology {self.topology.value} needs a cloud, and the file has none",
+                "add `cloud:` with provider and region; see docs/reference/site.md",
+            )
+        if not rented and self.cloud is not None:
+            raise fault(
+                ("cloud",),
+                "an on-prem site has no cloud",
+                "remove `cloud` (finance.compare_provider names the cloud to compare with), or use topology hybrid",
+            )
+        if self.topology is Topology.CLOUD and self.hosts.provider != "cloud":
+            raise fault(
+                ("hosts",), "a site in the cloud lists no hosts", "remove `hosts`, or use topology hybrid or on-prem"
+            )
+        if self.topology is not Topology.CLOUD and self.hosts.provider == "cloud":
+            raise fault(("hosts",), "is missing", "add `hosts: ...`; see docs/reference/site.md")
+        if self.topology is Topology.HYBRID and self.workload.share_on_site is None:
+            raise fault(
+                ("workload",),
+                "a hybrid site must say which share of load and data stays on site",
+                "add `share_on_site: 0.6`, for example, under workload",
+            )
+        return self
 
     @model_validator(mode="after")
     def _ranges_hold_the_hosts(self) -> Self:

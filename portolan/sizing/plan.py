@@ -9,34 +9,50 @@ from typing import Literal
 
 from portolan.model import Model
 from portolan.sites.schema import HostRole, Network, Pool, Tier, Topology
+from portolan.sizing.parts import (
+    AcceleratorPlan,
+    BackupPlan,
+    CloudPlan,
+    FacilityPlan,
+    HardwareItem,
+    MonitoringPlan,
+    NotebookPlan,
+    RegistryPlan,
+    SparesPlan,
+    StreamingPlan,
+    TrafficPlan,
+    YearPlan,
+)
+from portolan.sizing.quantity import Quantity, Reason
+
+__all__ = [
+    "AcceleratorPlan",
+    "BackupPlan",
+    "CloudPlan",
+    "FacilityPlan",
+    "HardwareItem",
+    "MonitoringPlan",
+    "NetworkPlan",
+    "NodePool",
+    "NotebookPlan",
+    "Operator",
+    "Plan",
+    "PlannedHost",
+    "Quantity",
+    "Reason",
+    "RegistryPlan",
+    "ServicePlan",
+    "SparesPlan",
+    "StoragePlan",
+    "StreamingPlan",
+    "Target",
+    "TrafficPlan",
+    "Verdict",
+    "YearPlan",
+]
 
 Verdict = Literal["pass", "fail", "not-measured"]
 Operator = Literal[">=", "<=", "==", "present"]
-
-
-class Reason(Model):
-    """Why a number is what it is: a line of the report, or a formula with its inputs."""
-
-    value: float
-    requirement: str | None = None  # id of a requirement row
-    formula: str | None = None  # name of the formula, for example "declarations.cores"
-    source: str = ""  # report section, paper or datasheet
-    inputs: dict[str, float] = {}
-
-
-class Quantity(Model):
-    """A number with its unit and every reason that was weighed; `binding` names the one that won."""
-
-    value: float
-    unit: str
-    binding: str
-    reasons: tuple[Reason, ...]
-
-    def __int__(self) -> int:
-        return int(self.value)
-
-    def __float__(self) -> float:
-        return float(self.value)
 
 
 class NodePool(Model):
@@ -114,7 +130,7 @@ class Plan(Model):
     site_digest: str  # sha256 of the canonical site value
     tier: Tier
     topology: Topology
-    host_provider: Literal["existing", "sandbox"]
+    host_provider: Literal["existing", "sandbox", "cloud"]
     pools: tuple[NodePool, ...]
     hosts: tuple[PlannedHost, ...]
     services: tuple[ServicePlan, ...]
@@ -122,6 +138,20 @@ class Plan(Model):
     network: NetworkPlan
     targets: tuple[Target, ...]
     warnings: tuple[str, ...] = ()
+    # What a site of the sandbox has no use for is None; an item that the load does not ask for has the value 0.
+    accelerators: AcceleratorPlan | None = None
+    streaming: StreamingPlan | None = None
+    backup: BackupPlan | None = None
+    registry: RegistryPlan | None = None
+    notebooks: NotebookPlan | None = None
+    monitoring: MonitoringPlan | None = None
+    traffic: TrafficPlan | None = None
+    spares: SparesPlan | None = None
+    facility: FacilityPlan | None = None  # on-prem and hybrid
+    hardware: tuple[HardwareItem, ...] = ()  # on-prem and hybrid
+    cloud: CloudPlan | None = None  # cloud and hybrid
+    years: tuple[YearPlan, ...] = ()  # year 1 is the first year of operation
+    unmet: tuple[str, ...] = ()  # needs that nothing in the catalogue meets
 
     def service(self, name: str) -> ServicePlan:
         """Return the service called `name`.

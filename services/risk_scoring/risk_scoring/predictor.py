@@ -52,7 +52,7 @@ class Predictor:
 
         Raises RiskScoringError where the model was trained for other features than this code computes.
         """
-        if tuple(files.features["features"]) != FEATURE_NAMES:
+        if "calibration" not in files.features or tuple(files.features["features"]) != FEATURE_NAMES:
             raise RiskScoringError(
                 FEATURES_FILE, "its features are not those of this code", "train it again with this version"
             )

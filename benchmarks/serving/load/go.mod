@@ -1,0 +1,3 @@
+module portolan.internal/benchmarks/serving/load
+
+go 1.24

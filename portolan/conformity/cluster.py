@@ -221,6 +221,7 @@ CHECKS = (
         "yes/no",
         "etcd v3/kv/range of /registry/secrets/",
         secrets_encrypted,
+        ground="measured",
     ),
     Check(
         "cluster.audit-log",
@@ -228,6 +229,7 @@ CHECKS = (
         "yes/no",
         "last line of --audit-log-path",
         audit_log,
+        ground="measured",
     ),
     Check(
         "cluster.pod-security",
@@ -235,6 +237,14 @@ CHECKS = (
         "yes/no",
         "GET namespaces; POST pods?dryRun=All",
         pod_security,
+        ground="measured",
     ),
-    Check("cluster.dns", "each host can look up a Service's name", "yes/no", "DNS query to Service kube-dns", dns),
+    Check(
+        "cluster.dns",
+        "each host can look up a Service's name",
+        "yes/no",
+        "DNS query to Service kube-dns",
+        dns,
+        ground="measured",
+    ),
 )

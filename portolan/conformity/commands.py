@@ -2,29 +2,69 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 import typer
 
-from portolan.errors import EXIT_FAILED, EXIT_PASSED
+from portolan.conformity.depth import Depth
+from portolan.errors import EXIT_FAILED, EXIT_PASSED, PortolanError
 from portolan.output import Format
 
 
+class MatrixFormat(StrEnum):
+    """How the conformity matrix is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+    JUNIT = "junit"
+    OSCAL = "oscal"
+    PDF = "pdf"
+
+
 def verify(
-    site: Path = typer.Argument(..., help="The site file, for example sites/sandbox.yaml."),
+    site: Path | None = typer.Argument(None, help="The site file, for example sites/sandbox.yaml."),
     output: Format = typer.Option(Format.TABLE, "--output", "-o", help="table for people, json or yaml for programs."),
     evidence: Path | None = typer.Option(
         None, "--evidence", help="Keep the evidence in a folder under this one [default: the site's state]."
     ),
     only: str = typer.Option("*", "--only", help="Only targets whose check matches, for example 'host.*'."),
+    depth: Depth = typer.Option(
+        Depth.QUICK, "--depth", help="quick puts nothing under load; standard for seconds; burn-in for minutes a check."
+    ),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only show what would be run, and what it costs."),
+    past: Path | None = typer.Option(
+        None, "--from", help="Judge the evidence of this folder again; nothing is measured. Edited evidence is refused."
+    ),
+    public_key: str | None = typer.Option(
+        None, "--public-key", help="With --from: the key that signed, where it is not this site's (base64)."
+    ),
+    compare: tuple[str, str] = typer.Option(
+        ("", ""), "--compare", metavar="A B", help="Compare the evidence of two folders, of one site or of two."
+    ),
 ) -> None:
     """Measure hosts, cluster, platform and endpoints against the plan: pass, fail or not measured.
 
-    Exit code 0: nothing fails. 1: something fails. 2: it could not run.
+    Exit code 0: nothing fails. 1: something fails (with --compare: a verdict became worse). 2: it could not run.
     """
+    from portolan.conformity import past as history
     from portolan.conformity.run import print_run, verify_site
 
-    run = verify_site(site, evidence, only)
+    if all(compare):
+        worse = history.print_comparison(Path(compare[0]), Path(compare[1]), output, public_key)
+        raise typer.Exit(EXIT_FAILED if worse else EXIT_PASSED)
+    if site is None:
+        raise PortolanError("portolan verify", "no site file is given", "give one, for example sites/sandbox.yaml")
+    if dry_run:
+        history.print_steps(site, depth, only, output)
+        return
+    run = (
+        history.verify_past(site, past, depth, only, public_key)
+        if past is not None
+        else verify_site(site, evidence, only, depth)
+    )
     print_run(run, output)
     raise typer.Exit(EXIT_FAILED if run.summary["fail"] else EXIT_PASSED)
 

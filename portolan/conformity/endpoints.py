@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from portolan.conformity.check import Check, Reading, nothing
+from portolan.conformity.check import Check, Needs, Reading, nothing
+from portolan.conformity.depth import by_depth
 from portolan.conformity.store import FEATURES_THAT_ARE_NUMBERS, declarations_from, object_store
 
 if TYPE_CHECKING:
@@ -239,6 +240,7 @@ CHECKS = (
         "yes/no",
         "POST /v1/models/SERVICE:predict",
         first_protocol,
+        ground="measured",
     ),
     Check(
         "endpoint.v2",
@@ -246,6 +248,7 @@ CHECKS = (
         "yes/no",
         "POST /v2/models/SERVICE/infer",
         second_protocol,
+        ground="measured",
     ),
     Check(
         "endpoint.latency-seconds",
@@ -254,6 +257,8 @@ CHECKS = (
         "POST /v1/models/SERVICE:predict",
         latency,
         tuple(sorted(LEAST_CALLS)),
+        ground="measured",
+        needs=Needs(alone=True, seconds=by_depth(CALLS_SECONDS)),
     ),
-    Check("endpoint.tls", "the endpoint speaks TLS", "yes/no", "TLS handshake", encrypted_line),
+    Check("endpoint.tls", "the endpoint speaks TLS", "yes/no", "TLS handshake", encrypted_line, ground="measured"),
 )

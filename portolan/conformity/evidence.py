@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from portolan.model import Model
 from portolan.sizing.plan import Target, Verdict
 
@@ -17,6 +19,9 @@ class Evidence(Model):
     detail: str = ""
     reason_not_measured: str | None = None
     simulated: bool = False
+    ground: Literal["measured", "inspected"] = "inspected"  # a figure or behaviour tried out, or a setting read
+    tools: dict[str, str] = {}  # versions of what printed the raw output
+    raw: str = ""  # what was printed, whole
 
 
 class Judgement(Model):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from portolan.conformity.check import Check, Reading, nothing
@@ -166,7 +167,7 @@ def _measure(script: str, read: Callable[[str], Reading]) -> Callable[[World, st
         answer = host.shell(script, host.address.address)
         if answer.status not in (0, 1) and not answer.output.strip():
             return nothing(f"exit status {answer.status}: {answer.errors.strip()[:200]}")
-        return read(answer.output)
+        return replace(read(answer.output), raw=answer.output)
 
     return measure
 
@@ -185,7 +186,8 @@ def shared(reading: Reading, hosts_on_machine: int) -> Reading:
     if hosts_on_machine <= 1 or not isinstance(reading.value, float):
         return reading
     note = f"a share of one machine that carries {hosts_on_machine} hosts"
-    return Reading(reading.value / hosts_on_machine, detail=f"{note}; {reading.detail}" if reading.detail else note)
+    detail = f"{note}; {reading.detail}" if reading.detail else note
+    return replace(reading, value=reading.value / hosts_on_machine, detail=detail)
 
 
 _REAL_ACCELERATORS = _measure(ACCELERATORS, read_accelerators)

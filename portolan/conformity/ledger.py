@@ -1,4 +1,4 @@
-"""Where evidence is kept: one folder a run, lines that are only ever appended, a digest once the run is complete."""
+"""Where evidence is kept: one folder a run, lines that are chained, a digest and a signature when it is complete."""
 
 from __future__ import annotations
 
@@ -6,45 +6,60 @@ import hashlib
 import json
 import os
 import threading
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portolan.conformity.evidence import Judgement
 from portolan.errors import PortolanError
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 EVIDENCE = "evidence.jsonl"
 DIGEST = "evidence.jsonl.sha256"
+SIGNATURE = "evidence.jsonl.signature.json"
+SCHEMA_VERSION = 2
+BEGINNING = "0" * 64  # what the first line's `previous` says
 
 
 class Ledger:
-    """One run's evidence. A run that was killed leaves its lines and no digest.
+    """One run's evidence. A run that was killed leaves its lines, and neither digest nor signature.
 
+    Each line holds the digest of the line before it, so none can be taken out; the signature is over the whole file.
     `sha256sum --check evidence.jsonl.sha256` in the folder tells whether a line was changed since.
     """
 
-    def __init__(self, directory: Path, header: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, header: dict[str, Any], key: Ed25519PrivateKey | None = None) -> None:
         self.directory = _new_folder(directory, datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ"))
         self._file = (self.directory / EVIDENCE).open("x", encoding="utf-8")
         self._digest = hashlib.sha256()
+        self._previous = BEGINNING
+        self._lines = 0
+        self._key = key
+        self._began = time.monotonic()
         self._lock = threading.Lock()
-        self._append(header)
+        self._append({"schema_version": SCHEMA_VERSION, **header})
 
     def note(self, judgement: Judgement) -> None:
         """Append one judgement with its evidence."""
         self._append(judgement.model_dump(mode="json"))
 
     def _append(self, line: dict[str, Any]) -> None:
-        text = json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n"
         with self._lock:
+            whole = {**line, "previous": self._previous, "elapsed_seconds": round(time.monotonic() - self._began, 3)}
+            text = json.dumps(whole, ensure_ascii=False, sort_keys=True) + "\n"
             try:
                 self._file.write(text)
                 self._file.flush()
             except OSError as error:
                 raise _no_room(self.directory, error) from None
             self._digest.update(text.encode())
+            self._previous = hashlib.sha256(text.encode()).hexdigest()
+            self._lines += 1
 
     def __enter__(self) -> Ledger:
         return self
@@ -56,7 +71,22 @@ class Ledger:
             os.fsync(self._file.fileno())
             self._file.close()
         if kind is None:
-            (self.directory / DIGEST).write_text(f"{self._digest.hexdigest()}  {EVIDENCE}\n", encoding="utf-8")
+            digest = self._digest.hexdigest()
+            (self.directory / DIGEST).write_text(f"{digest}  {EVIDENCE}\n", encoding="utf-8")
+            if self._key is not None:
+                self._sign(self._key, digest)
+
+    def _sign(self, key: Ed25519PrivateKey, digest: str) -> None:
+        from portolan.conformity.signing import public_text, sign
+
+        document = {
+            "algorithm": "Ed25519 over the SHA-256 digest of the file, as 64 hexadecimal digits",
+            "lines": self._lines,
+            "sha256": digest,
+            "public_key": public_text(key.public_key()),
+            "signature": sign(key, digest.encode()),
+        }
+        (self.directory / SIGNATURE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def _new_folder(parent: Path, name: str) -> Path:

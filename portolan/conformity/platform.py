@@ -214,7 +214,12 @@ def autoscaling(world: World, subject: str, statistic: str) -> Reading:
 
 CHECKS = (
     Check(
-        "platform.object-store", "an object is written, read back and deleted", "yes/no", "S3 put, get, delete", works
+        "platform.object-store",
+        "an object is written, read back and deleted",
+        "yes/no",
+        "S3 put, get, delete",
+        works,
+        ground="measured",
     ),
     Check(
         "platform.inference-service-ready",
@@ -243,6 +248,7 @@ CHECKS = (
         "yes/no",
         "S3 get of MANIFEST.json and its files; V1 model_digest",
         served_is_trained,
+        ground="measured",
     ),
     Check(
         "platform.quotas",
@@ -250,6 +256,7 @@ CHECKS = (
         "yes/no",
         "POST pods?dryRun=All",
         quotas,
+        ground="measured",
     ),
     Check(
         "platform.autoscaling",

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from portolan.conformity import cluster, endpoints, hosts, platform
+from portolan.conformity import (
+    accelerators,
+    cluster,
+    disks,
+    endpoints,
+    exposure,
+    hosts,
+    links,
+    platform,
+    processor,
+    storage,
+)
 from portolan.conformity.check import Check
 
-CHECKS: dict[str, Check] = {
-    check.name: check for check in (*hosts.CHECKS, *cluster.CHECKS, *platform.CHECKS, *endpoints.CHECKS)
-}
+ROOMS = (hosts, processor, disks, links, accelerators, storage, cluster, exposure, platform, endpoints)
+CHECKS: dict[str, Check] = {check.name: check for room in ROOMS for check in room.CHECKS}

@@ -123,5 +123,5 @@ def document(site: str, time: str, judgements: Sequence[Judgement]) -> dict[str,
         "site": site,
         "time": time,
         "summary": summary(judgements),
-        "judgements": [judgement.model_dump(mode="json") for judgement in judgements],
+        "judgements": [judgement.model_dump(mode="json", exclude={"evidence": {"raw"}}) for judgement in judgements],
     }

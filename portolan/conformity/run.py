@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -11,7 +15,9 @@ from pathlib import Path
 
 from portolan import __version__, paths
 from portolan.conformity import render
+from portolan.conformity.acceptance import acceptance_targets
 from portolan.conformity.check import Scope
+from portolan.conformity.depth import Depth
 from portolan.conformity.evidence import Judgement
 from portolan.conformity.ledger import Ledger
 from portolan.conformity.reach import (
@@ -23,13 +29,14 @@ from portolan.conformity.reach import (
     kubeconfig,
 )
 from portolan.conformity.registry import CHECKS
+from portolan.conformity.signing import signing_key
 from portolan.conformity.verification import verify
 from portolan.conformity.world import NODE_PORT, World, opened
 from portolan.errors import PortolanError
 from portolan.output import Format, emit, people
 from portolan.sites.loader import load_site
 from portolan.sites.schema import HostRole
-from portolan.sizing.plan import Plan
+from portolan.sizing.plan import Plan, Target
 
 API_TIMEOUT_SECONDS = 10
 
@@ -49,34 +56,100 @@ class Run:
         return render.summary(self.judgements)
 
 
-def verify_site(site_path: Path, evidence: Path | None = None, only: str = "*") -> Run:
+def site_targets(site_path: Path, plan: Plan, depth: Depth = Depth.QUICK, only: str = "*") -> list[Target]:
+    """Return the targets of a depth: the plan's own, and from `standard` on those of acceptance.
+
+    Raises PortolanError where no target's check matches `only`.
+    """
+    from portolan.requirements.loader import load_requirements
+
+    wanted = [*plan.targets, *acceptance_targets(plan, load_requirements(), depth)]
+    targets = [target for target in wanted if fnmatchcase(target.check, only)]
+    if not targets:
+        raise PortolanError(
+            str(site_path),
+            f"the plan has no target whose check matches {only!r} at depth {depth}",
+            "see docs/reference/checks.md, or give a greater --depth",
+        )
+    return targets
+
+
+def verify_site(site_path: Path, evidence: Path | None = None, only: str = "*", depth: Depth = Depth.QUICK) -> Run:
     """Verify the site of the file at `site_path` against its plan.
 
-    Raises PortolanError where it cannot begin: no target, a host out of reach, no kubeconfig, no API server.
+    Raises PortolanError where it cannot begin: no target, a host out of reach, no kubeconfig, no API server, or
+    another verification that puts the same site under load.
     """
     site = load_site(site_path)
     plan = site_plan(site_path)
-    targets = [target for target in plan.targets if fnmatchcase(target.check, only)]
-    if not targets:
-        raise PortolanError(
-            str(site_path), f"the plan has no target whose check matches {only!r}", "see docs/reference/checks.md"
-        )
+    targets = site_targets(site_path, plan, depth, only)
     time = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    header = {"site": site.name, "site_digest": plan.site_digest, "portolan": __version__, "time": time, "only": only}
+    header = {
+        "site": site.name,
+        "site_digest": plan.site_digest,
+        "portolan": __version__,
+        "time": time,
+        "only": only,
+        "depth": depth.value,
+    }
     addresses = host_addresses(site_path)
     beyond_hosts = any(not target.check.startswith(f"{Scope.HOST}.") for target in targets)
     config = kubeconfig(site.name) if beyond_hosts else paths.site_state(site.name) / "kubeconfig"
     workers = [host.name for host in plan.hosts if host.role is HostRole.WORKER] or [plan.hosts[0].name]
     entrance = next(address for address in addresses if address.name == workers[0]).address
     with connections(addresses) as hosts:
-        world = World(plan=plan, hosts=hosts, kubeconfig=config, endpoint=f"http://{entrance}:{NODE_PORT}")
-        people.print(f"verifying {len(targets)} targets of site {site.name} ...")
+        world = World(plan=plan, hosts=hosts, kubeconfig=config, endpoint=f"http://{entrance}:{NODE_PORT}", depth=depth)
+        people.print(f"verifying {len(targets)} targets of site {site.name} at depth {depth} ...")
         _check_hosts(hosts)
         if beyond_hosts:
             _check_api(config)
-        with opened(world), Ledger(evidence or paths.site_state(site.name) / "evidence", header) as ledger:
-            judgements = verify(world, targets, CHECKS, ledger.note)
+        place = evidence or paths.site_state(site.name) / "evidence"
+        with alone(site.name, depth), opened(world), Ledger(place, header, signing_key(site.name)) as ledger:
+            note = progress(len(targets), ledger.note) if depth is not Depth.QUICK else ledger.note
+            judgements = verify(world, targets, CHECKS, note)
     return Run(site=site.name, time=time, judgements=judgements, evidence=ledger.directory)
+
+
+def progress(count: int, note: Callable[[Judgement], None]) -> Callable[[Judgement], None]:
+    """Return a `note` that also tells people how far a long verification is."""
+    done = itertools.count(1)
+
+    def tell(judgement: Judgement) -> None:
+        note(judgement)
+        people.print(
+            f"{next(done):4}/{count} {judgement.verdict:12} {judgement.target.check} {judgement.target.subject}",
+            markup=False,
+            soft_wrap=True,
+        )
+
+    return tell
+
+
+@contextmanager
+def alone(site: str, depth: Depth) -> Iterator[None]:
+    """Hold the site for a verification that puts it under load; quick ones may run side by side.
+
+    Raises PortolanError where another one holds it.
+    """
+    if depth is Depth.QUICK:
+        yield
+        return
+    path = paths.site_state(site) / "verify.lock"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise PortolanError(
+                str(path),
+                f"another verification puts site {site} under load (process {lock.read().strip() or 'unknown'})",
+                "wait for its end: two at once would measure each other",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def site_plan(site_path: Path) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -14,8 +15,10 @@ from portolan.conformity.reach import HostUnreachableError
 from portolan.conformity.world import World
 from portolan.sizing.plan import Target
 
-# A check that times something runs alone, after the others: they would be in its way.
-TIMED = frozenset({"endpoint.latency-seconds"})
+# A clock that is set forward or back by more than this while something is measured makes its time worthless.
+CLOCK_JUMP_SECONDS = 5.0
+# A run of days drifts: a clock that is being disciplined is slewed by at most 500 parts in a million.
+CLOCK_DRIFT = 5e-4
 
 
 def verify(
@@ -27,25 +30,51 @@ def verify(
     """Return a judgement for every target, in the targets' order; `note` sees each as soon as it is there.
 
     Subjects (a host, the cluster, the platform, an endpoint) are looked at side by side, the checks of one subject one
-    after the other. What cannot be measured is not-measured with its reason: nothing is raised for a world that fails.
+    after the other; what times something runs alone, after the others, for they would be in its way. What cannot be
+    measured is not-measured with its reason: nothing is raised for a world that fails.
     """
     found: dict[str, Judgement] = {}
+    clock = Clock()
 
     def look(group: Iterable[Target]) -> None:
         for target in group:
-            found[target.id] = judge(target, measure(world, target, checks.get(target.check)))
+            found[target.id] = judge(target, clock.checked(measure(world, target, checks.get(target.check))))
             note(found[target.id])
 
     by_subject: dict[str, list[Target]] = {}
     timed: list[Target] = []
     for target in targets:
-        group = timed if target.check in TIMED else by_subject.setdefault(target.subject, [])
+        check = checks.get(target.check)
+        alone = check is not None and check.needs.alone
+        group = timed if alone else by_subject.setdefault(target.subject, [])
         group.append(target)
     with ThreadPoolExecutor(max_workers=max(1, len(by_subject))) as pool:
         for done in [pool.submit(look, group) for group in by_subject.values()]:
             done.result()
     look(timed)
     return tuple(found[target.id] for target in targets)
+
+
+class Clock:
+    """Tells whether the wall clock went on as time did since it was made."""
+
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._wall, self._monotonic = wall, monotonic
+        self._began = wall(), monotonic()
+
+    def jump(self) -> float:
+        """Return by how many seconds the wall clock was set since then; nought for a clock that merely drifts."""
+        elapsed = self._monotonic() - self._began[1]
+        offset = self._wall() - self._began[0] - elapsed
+        return offset if abs(offset) > CLOCK_JUMP_SECONDS + elapsed * CLOCK_DRIFT else 0.0
+
+    def checked(self, evidence: Evidence) -> Evidence:
+        """Return the evidence, without its value where the clock has jumped: when it was measured is not known."""
+        offset = self.jump()
+        if not offset:
+            return evidence
+        reason = f"this machine's clock was set by {offset:+.0f} s while this verification ran: its times mean nothing"
+        return evidence.model_copy(update={"value": None, "reason_not_measured": reason})
 
 
 def measure(world: World, target: Target, check: Check | None) -> Evidence:
@@ -69,6 +98,9 @@ def measure(world: World, target: Target, check: Check | None) -> Evidence:
         detail=reading.detail,
         reason_not_measured=reading.reason_not_measured,
         simulated=reading.simulated,
+        ground=check.ground if check else "inspected",
+        tools=dict(reading.tools),
+        raw=reading.raw,
     )
 
 

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from portolan.conformity.depth import Depth
 from portolan.conformity.hosts import MACHINE, read_machine
 from portolan.conformity.reach import HostConnection, api_client
 from portolan.sites.schema import HostRole
@@ -30,6 +31,7 @@ class World:
     kubeconfig: Path
     endpoint: str  # for example "http://10.89.0.10:30080"
     endpoint_authority: Path | None = None  # who signed the endpoint's certificate; None: a public authority
+    depth: Depth = Depth.QUICK
     _remembered: dict[str, Any] = field(default_factory=dict)
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)

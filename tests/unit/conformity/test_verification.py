@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from portolan.conformity import render
-from portolan.conformity.check import Check, Reading, nothing
+from portolan.conformity.check import Check, Needs, Reading, nothing
 from portolan.conformity.ledger import DIGEST, EVIDENCE, Ledger
 from portolan.conformity.reach import HostUnreachableError
 from portolan.conformity.registry import CHECKS
@@ -115,8 +115,8 @@ def test_what_is_timed_runs_after_everything_else():
         order.append("timed")
         return Reading(4.0)
 
-    name = "endpoint.latency-seconds"
-    verify(world(), [target(name, "endpoint/x"), target("host.x")], check(name, timed) | check("host.x", slow))
+    checks = check("endpoint.timed", timed, needs=Needs(alone=True)) | check("host.x", slow)
+    verify(world(), [target("endpoint.timed", "endpoint/x"), target("host.x")], checks)
     assert order == ["other", "timed"]
 
 
@@ -188,7 +188,7 @@ def test_evidence_is_kept_line_by_line_with_its_digest(tmp_path):
             ledger.note(judgement)
     text = (ledger.directory / EVIDENCE).read_bytes()
     lines = [json.loads(line) for line in text.splitlines()]
-    assert lines[0] == {"site": "x"}
+    assert lines[0]["site"] == "x"
     assert [line["verdict"] for line in lines[1:]] == ["pass", "not-measured", "fail"]
     assert (ledger.directory / DIGEST).read_text().split() == [hashlib.sha256(text).hexdigest(), EVIDENCE]
 

@@ -1,0 +1,111 @@
+"""The targets of acceptance: what is measured beyond the plan's own targets, from `acceptance.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from portolan.conformity.depth import Depth
+from portolan.errors import PortolanError
+from portolan.model import Model
+from portolan.requirements.schema import Requirement, Requirements
+from portolan.requirements.units import in_base_units
+from portolan.sites.schema import HostRole, Pool
+from portolan.sizing.plan import Operator, Plan, Target
+
+FILE = Path(__file__).with_name("acceptance.yaml")
+ENDPOINT = "endpoint/risk-scoring"
+
+
+class Floor(Model):
+    """One line of the file: which check answers a requirement, and the number that it must reach."""
+
+    requirement: str
+    check: str
+    subject: Literal["host", "control-plane", "worker", "gpu-worker", "cluster", "platform", "endpoint"]
+    operator: Operator | None = None  # None: the requirement's own
+    value: float | str | None = None
+    unit: str = ""
+    statistic: str = "value"
+    depth: Depth = Depth.STANDARD
+    hardware: bool = False
+    conditions: str = ""  # size, load and fabric with which the number holds
+    source: str = ""  # where the number comes from; empty: the report itself
+
+
+def load_floors(path: Path = FILE) -> tuple[Floor, ...]:
+    """Return the lines of the file.
+
+    Raises PortolanError that names the line's requirement where one does not fit.
+    """
+    from ruamel.yaml import YAML
+
+    floors = []
+    for number, entry in enumerate(YAML(typ="safe").load(path.read_text(encoding="utf-8")), start=1):
+        try:
+            floors.append(Floor.model_validate(entry))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise PortolanError(f"{path} (entry {number})", f"{key}: {first['msg']}", "correct the entry") from error
+    return tuple(floors)
+
+
+def acceptance_targets(plan: Plan, requirements: Requirements, depth: Depth) -> tuple[Target, ...]:
+    """Return the targets that a depth adds to the plan's: those whose requirement binds the site.
+
+    A line whose requirement is not among the rows (an older or newer edition of them) sets no target.
+    """
+    rows = {row.id: row for row in requirements.applying(plan.tier, plan.topology)}
+    return tuple(
+        target
+        for floor in load_floors()
+        if depth.holds(floor.depth) and floor.requirement in rows
+        for target in _targets_of(floor, rows[floor.requirement], plan)
+    )
+
+
+def _targets_of(floor: Floor, row: Requirement, plan: Plan) -> Iterator[Target]:
+    operator, value, unit = _aim(floor, row)
+    for subject in _subjects(floor, plan):
+        measure = floor.check if floor.statistic == "value" else f"{floor.check}:{floor.statistic}"
+        yield Target(
+            id=f"{row.id}/{measure}/{subject.rpartition('/')[2]}",
+            requirement=row.id,
+            subject=subject,
+            check=floor.check,
+            operator=operator,
+            value=value,
+            unit=unit,
+            statistic=floor.statistic,
+            simulated=floor.hardware and plan.host_provider == "sandbox",
+        )
+
+
+def _aim(floor: Floor, row: Requirement) -> tuple[Operator, float | str, str]:
+    operator: Operator = floor.operator or row.operator
+    if operator == "present":
+        return operator, "present", ""
+    if floor.value is not None:
+        return operator, floor.value, floor.unit
+    if isinstance(row.value, float):
+        return operator, *in_base_units(row.value, row.unit)
+    return operator, row.value or "", ""
+
+
+def _subjects(floor: Floor, plan: Plan) -> list[str]:
+    if floor.subject in ("cluster", "platform"):
+        return [floor.subject]
+    if floor.subject == "endpoint":
+        return [ENDPOINT]
+    return [
+        f"host/{host.name}"
+        for host in plan.hosts
+        if floor.subject == "host"
+        or (floor.subject == "control-plane" and host.role is HostRole.CONTROL_PLANE)
+        or (floor.subject == "worker" and host.role is HostRole.WORKER)
+        or (floor.subject == "gpu-worker" and host.role is HostRole.WORKER and host.pool is Pool.GPU)
+    ]

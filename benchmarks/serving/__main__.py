@@ -1,4 +1,4 @@
-"""`python -m benchmarks.serving`: the most and, at a share of it, the latency of each server; print and keep the figures."""
+"""`python -m benchmarks.serving`: the most of each server and, at a share of it, its latency; print and keep both."""
 
 from __future__ import annotations
 
@@ -149,10 +149,10 @@ def main(
 ) -> None:
     """Measure bare servers of one model on the loopback: one core for the server, another for the load.
 
-    The most comes from connections that ask again at once. The latency comes from an open loop at a share of it and counts
-    from when a request should have been sent. KServe's server and MLServer run in environments of their own, made in the
-    cache from the package index; they get the model's features ready-made and give no reasons. Processor time a request
-    compares servers even where the machine is not quiet; rates and latencies do not.
+    The most comes from connections that ask again at once. The latency comes from an open loop at a share of it and
+    counts from when a request should have been sent. KServe's server and MLServer run in environments of their own,
+    made in the cache from the package index; they get the model's features ready-made and give no reasons. Processor
+    time a request compares servers even where the machine is not quiet; rates and latencies do not.
 
     Exit code 0: every goal is met. 1: one is not. 2: it could not run.
     """

@@ -1,4 +1,4 @@
-"""The serving benchmark holds its figures against the peer and the ceiling of the same run, and against nothing else."""
+"""The serving benchmark holds its figures against the peer and the ceiling of the same run, and nothing else."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def test_a_stall_is_charged_to_every_request_that_it_delayed(tmp_path):
 
     class Stalling(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 1 << 16  # head and body in one packet
         served = 0
 
         def do_POST(self):
@@ -88,4 +89,4 @@ def test_a_stall_is_charged_to_every_request_that_it_delayed(tmp_path):
     assert found["failed"] == 0
     # about 25 of 100 requests fell into half a second of stall; a closed loop would see it in one
     assert found["p90_ms"] > 100
-    assert found["uncorrected_p99_ms"] >= found["p50_ms"]
+    assert found["p50_ms"] < 100

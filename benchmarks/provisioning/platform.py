@@ -167,13 +167,6 @@ def apply_all(bench: Bench, objects: list[Object]) -> None:
             wait(lambda waited=waited: all_ready(bench, waited), lambda waited=waited: str(list(map(identity, waited))))
 
 
-def delete_all(bench: Bench, objects: list[Object]) -> None:
-    """Delete what was applied, the last wave first, and wait until it is gone."""
-    for wave in reversed(waves(objects)):
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": wave})
-        bench.kubectl("delete", "--ignore-not-found", "--wait=true", "-f", "-", text=text)
-
-
 def export() -> list[Object]:
     """Return the objects that the site's stack declares."""
     from portolan.platform.program import export_stack
@@ -182,14 +175,13 @@ def export() -> list[Object]:
 
 
 def measure(bench: Bench) -> list[Figure]:
-    """Return the figures of the platform; it stands at the end, made by Pulumi, and is idle."""
+    """Return the figures of the platform; it stands at the end, made by kubectl."""
     seconds = timed("pulumi up", lambda: portolan("platform", "up", str(SITE)))
     objects = export()
     again = timed("pulumi up, nothing to do", lambda: portolan("platform", "up", str(SITE)))
     idle = idle_figures(bench)
     timed("pulumi destroy", lambda: portolan("platform", "destroy", str(SITE)))
     applied = timed("kubectl apply", lambda: apply_all(bench, objects))
-    timed("kubectl delete", lambda: delete_all(bench, objects))
     peer = {"peer": APPLY, "peer_value": applied}
     goal = f"at most {LIMIT} times kubectl"
     return [

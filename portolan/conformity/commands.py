@@ -69,6 +69,30 @@ def verify(
     raise typer.Exit(EXIT_FAILED if run.summary["fail"] else EXIT_PASSED)
 
 
+def conformity(
+    site: Path = typer.Argument(..., help="The site file, for example sites/sandbox.yaml."),
+    output: MatrixFormat = typer.Option(MatrixFormat.TABLE, "--output", "-o", help="How the matrix is written."),
+    out: Path | None = typer.Option(None, "--out", help="Write to this file [default: standard output]."),
+    past: Path | None = typer.Option(
+        None, "--from", help="Evidence of this folder [default: the newest complete run of the site]."
+    ),
+    language: str = typer.Option("en", help="Language of CSV, HTML and PDF: en or fr."),
+    public_key: str | None = typer.Option(None, "--public-key", help="The key that signed, where it is another's."),
+) -> None:
+    """Show, requirement by requirement, what was planned, deployed, checked and found; coverage first.
+
+    Exit code 0: no row fails. 1: a row fails. 2: it could not run.
+    """
+    from portolan.conformity.acceptance_matrix import site_matrix, write_matrix
+    from portolan.requirements.selection import language_of
+
+    chosen = language_of(language)
+    found = site_matrix(site, past, public_key)
+    write_matrix(found, output.value, out, chosen)
+    raise typer.Exit(EXIT_FAILED if found.verdicts["fail"] else EXIT_PASSED)
+
+
 def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
     app.command("verify")(verify)
+    app.command("conformity")(conformity)

@@ -39,6 +39,8 @@ TLS_VERSIONS = (
     ("1.3", ssl.TLSVersion.TLSv1_3),
 )
 
+NO_TLS = "0"  # below every version
+
 
 def read_ports(output: str) -> Mapping[str, Reading]:
     """Return how many ports are open to the network that nobody knows, by `ss --tcp --udp --listening`."""
@@ -106,7 +108,7 @@ def oldest_accepted(answers: Mapping[str, Mapping[str, str]]) -> Reading:
     for address, versions in answers.items():
         accepted = [name for name, result in versions.items() if result == "accepted"]
         if not accepted:
-            return Reading(False, detail=f"{address} agrees on no version of TLS")
+            return Reading(NO_TLS, detail=f"{address} agrees on no version of TLS")
         oldest[address] = accepted[0]
     if not oldest:
         return nothing("no address to ask")

@@ -306,4 +306,4 @@ def test_fio_by_the_check_leaves_no_file(here):
 def test_old_tls_counts_as_what_is_accepted():
     answers = {"a:1": {"1.0": "accepted", "1.3": "accepted"}, "b:1": {"1.0": "refused", "1.2": "accepted"}}
     assert exposure.oldest_accepted(answers).value == "1.0"
-    assert exposure.oldest_accepted({"a:1": {"1.2": "refused"}}).value is False
+    assert verdict(exposure.oldest_accepted({"a:1": {"1.2": "refused"}}), ">=", "1.2", "version") == "fail"

@@ -1,0 +1,1 @@
+"""The procurement report: one content model, two languages, six formats."""

@@ -1,0 +1,200 @@
+"""From the plan to the lines that a bidder quotes.
+
+Quantities and minima come from the plan alone. CPV codes are those of Regulation (EC) No 213/2008; unit codes are those
+of UN/CEFACT recommendation 20 (C62: one, ANN: year).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from portolan.report.content import Bill, BillLine
+from portolan.report.language import Tongue
+from portolan.requirements.schema import Requirements
+from portolan.sites.schema import Site
+from portolan.sizing.plan import NodePool, Plan, Quantity
+
+CPV: Final = {
+    "server": "48822000",  # computer servers
+    "storage": "30233141",  # redundant array of independent disks
+    "network": "32420000",  # network equipment
+    "installation": "51600000",  # installation services of computers and office equipment
+    "training": "80533100",  # computer training services
+    "maintenance": "50300000",  # repair and maintenance of computers and related equipment
+}
+ONE, YEAR = "C62", "ANN"
+
+
+def bill_of(site: Site, plan: Plan, requirements: Requirements, tongue: Tongue) -> Bill:
+    """Return the bill of quantities of a plan, without prices."""
+    goods = [*_servers(plan, tongue), *_storage(plan, tongue), *_network(plan, tongue)]
+    supply = [*goods, *_services(plan, requirements, tongue)]
+    lines = [
+        line.model_copy(update={"number": f"{schedule}.{place}"})
+        for schedule, group in ((1, supply), (2, _recurrent(tongue)))
+        for place, line in enumerate(group, 1)
+    ]
+    return Bill(currency=None, lines=tuple(lines))
+
+
+def requirement_ids(quantities: Iterable[Quantity]) -> tuple[str, ...]:
+    """Return the requirements that were weighed for these quantities, each once, in the order in which they appear."""
+    return tuple(
+        dict.fromkeys(
+            reason.requirement for quantity in quantities for reason in quantity.reasons if reason.requirement
+        )
+    )
+
+
+def _servers(plan: Plan, tongue: Tongue) -> list[BillLine]:
+    lines = []
+    for pool in plan.pools:
+        members = {f"host/{host.name}" for host in plan.hosts if host.node_pool == pool.name}
+        targets = [target for target in plan.targets if target.subject in members]
+        ids = requirement_ids((pool.count, pool.cpu_cores, pool.memory_bytes, pool.disk_bytes, pool.accelerators))
+        asked = [target.requirement for target in targets if target.check.startswith("host.")]
+        lines.append(
+            BillLine(
+                number="0",
+                item=f"pools.{pool.name}",
+                schedule="supply",
+                title=tongue.say("bill.server", pool=_pool_name(pool, tongue)),
+                specification=_server_specification(pool, plan, tongue),
+                quantity=Decimal(int(pool.count)),
+                unit=tongue.say("bill.unit.server"),
+                unit_code=ONE,
+                cpv=CPV["server"],
+                requirements=tuple(dict.fromkeys([*ids, *asked])),
+                checks=tuple(dict.fromkeys(target.check for target in targets)),
+            )
+        )
+    return lines
+
+
+def _pool_name(pool: NodePool, tongue: Tongue) -> str:
+    key = f"pool.{pool.name}"
+    return tongue.say(key) if key in tongue.words else pool.name
+
+
+def _server_specification(pool: NodePool, plan: Plan, tongue: Tongue) -> tuple[str, ...]:
+    lines = [
+        tongue.say("specification.cores", value=tongue.number(float(pool.cpu_cores))),
+        tongue.say("specification.memory", value=tongue.quantity(float(pool.memory_bytes), "bytes")),
+        tongue.say("specification.disk", value=tongue.quantity(float(pool.disk_bytes), "bytes")),
+        tongue.say(
+            "specification.link",
+            value=tongue.quantity(float(plan.network.node_link_bits_per_second), "bits/s"),
+        ),
+    ]
+    if float(pool.accelerators) and not pool.accelerators_simulated:
+        lines.append(tongue.count("specification.accelerators", int(pool.accelerators)))
+        capability = next(
+            (target for target in plan.targets if target.check == "host.accelerator-compute-capability"), None
+        )
+        if capability is not None and isinstance(capability.value, float):
+            lines.append(tongue.say("specification.capability", value=tongue.number(capability.value, 1)))
+    lines.append(tongue.say("specification.system"))
+    return tuple(lines)
+
+
+def _storage(plan: Plan, tongue: Tongue) -> list[BillLine]:
+    lines = []
+    for field, check in (
+        ("object_store_bytes", "platform.object-store"),
+        ("network_file_system_bytes", ""),
+        ("block_bytes", ""),
+    ):
+        quantity: Quantity = getattr(plan.storage, field)
+        if quantity.value <= 0:
+            continue
+        lines.append(
+            BillLine(
+                number="0",
+                item=f"storage.{field}",
+                schedule="supply",
+                title=tongue.say(f"bill.storage.{field}"),
+                specification=(
+                    tongue.say(f"specification.{field}", value=tongue.quantity(quantity.value, "bytes")),
+                    tongue.say("specification.storage"),
+                ),
+                quantity=Decimal(1),
+                unit=tongue.say("bill.unit.lot"),
+                unit_code=ONE,
+                cpv=CPV["storage"],
+                requirements=requirement_ids((quantity,)),
+                checks=(check,) if check and any(target.check == check for target in plan.targets) else (),
+            )
+        )
+    return lines
+
+
+def _network(plan: Plan, tongue: Tongue) -> list[BillLine]:
+    link = plan.network.node_link_bits_per_second
+    ports = sum(int(pool.count) for pool in plan.pools)
+    return [
+        BillLine(
+            number="0",
+            item="network.node_link_bits_per_second",
+            schedule="supply",
+            title=tongue.say("bill.network"),
+            specification=(
+                tongue.say("specification.ports", speed=tongue.quantity(link.value, "bits/s")),
+                tongue.say("specification.switch"),
+            ),
+            quantity=Decimal(ports),
+            unit=tongue.say("bill.unit.port"),
+            unit_code=ONE,
+            cpv=CPV["network"],
+            requirements=requirement_ids((link,)),
+            checks=("host.link-speed",) if any(target.check == "host.link-speed" for target in plan.targets) else (),
+        )
+    ]
+
+
+def _services(plan: Plan, requirements: Requirements, tongue: Tongue) -> list[BillLine]:
+    platform = tuple(dict.fromkeys(target.requirement for target in plan.targets if "/" not in target.subject))
+    checks = tuple(dict.fromkeys(target.check for target in plan.targets if "/" not in target.subject))
+    return [
+        BillLine(
+            number="0",
+            item="services.installation",
+            schedule="supply",
+            title=tongue.say("bill.installation"),
+            specification=tongue.many("specification.installation"),
+            quantity=Decimal(1),
+            unit=tongue.say("bill.unit.lot"),
+            unit_code=ONE,
+            cpv=CPV["installation"],
+            requirements=platform,
+            checks=checks,
+        ),
+        BillLine(
+            number="0",
+            item="services.training",
+            schedule="supply",
+            title=tongue.say("bill.training"),
+            specification=tongue.many("specification.training"),
+            quantity=Decimal(1),
+            unit=tongue.say("bill.unit.lot"),
+            unit_code=ONE,
+            cpv=CPV["training"],
+        ),
+    ]
+
+
+def _recurrent(tongue: Tongue) -> list[BillLine]:
+    return [
+        BillLine(
+            number="0",
+            item="services.maintenance",
+            schedule="recurrent",
+            title=tongue.say("bill.maintenance"),
+            specification=tongue.many("specification.maintenance"),
+            quantity=Decimal(1),
+            unit=tongue.say("bill.unit.year"),
+            unit_code=YEAR,
+            cpv=CPV["maintenance"],
+        )
+    ]

@@ -1,0 +1,55 @@
+"""Everything that a chapter may look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from portolan.report.content import Bill, Cell
+from portolan.report.language import Tongue
+from portolan.requirements.schema import Requirement, Requirements
+from portolan.sites.schema import Site
+from portolan.sizing.plan import NodePool, Plan, Quantity
+
+
+@dataclass(frozen=True)
+class Case:
+    """One site, its plan, its bill, and the language in which it is reported."""
+
+    site: Site
+    plan: Plan
+    requirements: Requirements
+    bill: Bill
+    tongue: Tongue
+    issued: date
+
+    @property
+    def binding(self) -> tuple[Requirement, ...]:
+        """Return the requirements that bind this site, in the report's order."""
+        return tuple(self.requirements.applying(self.site.tier, self.site.topology))
+
+    def name(self, family: str, name: str) -> str:
+        """Return the words for a pool, a service or a quantity; an unknown name stays as it is and is noted."""
+        key = f"{family}.{name}"
+        if key in self.tongue.words:
+            return self.tongue.say(key)
+        self.tongue.untranslated.add(key)
+        return name
+
+    def shown(self, quantity: Quantity) -> str:
+        """Return a quantity of the plan as its reader writes it."""
+        return self.tongue.quantity(quantity.value, quantity.unit)
+
+    def say(self, key: str, **values: object) -> str:
+        """Return words of the catalogue."""
+        return self.tongue.say(key, **values)
+
+
+def cells(*texts: str) -> tuple[Cell, ...]:
+    """Return a row of words."""
+    return tuple(Cell(text=text) for text in texts)
+
+
+def total(pools: tuple[NodePool, ...], field: str) -> float:
+    """Return what all nodes of the pools have together."""
+    return sum(float(pool.count) * float(getattr(pool, field)) for pool in pools)

@@ -1,0 +1,75 @@
+"""Where it stands, and in which order it comes about."""
+
+from __future__ import annotations
+
+from portolan.report import figures
+from portolan.report.case import Case, cells
+from portolan.report.content import Cell, Column, Figure, Paragraph, Section, Table
+
+MILESTONES = ("contract", "site", "delivery", "hosts", "platform", "verification", "training", "acceptance", "warranty")
+
+
+def sites(case: Case) -> Section:
+    """Return the site, its hosts, and the implementation schedule."""
+    say = case.say
+    pools = "; ".join(
+        case.say("sites.alt_pool", count=case.tongue.number(int(pool.count)), name=case.name("pool", pool.name))
+        for pool in case.plan.pools
+    )
+    return Section(
+        id="sites",
+        title=say("sites.title"),
+        blocks=(
+            Paragraph(
+                text=say(
+                    "sites.intro",
+                    topology=say(f"topology.{case.site.topology.value}"),
+                    hosts=case.tongue.number(len(case.plan.hosts)),
+                )
+            ),
+            Figure(
+                id="topology",
+                caption=say("sites.figure"),
+                alt=say("sites.alt", pools=pools, link=case.shown(case.plan.network.node_link_bits_per_second)),
+                svg=figures.topology(case),
+            ),
+            Table(
+                id="hosts",
+                caption=say("sites.hosts"),
+                dense=True,
+                columns=(
+                    Column(title=say("sites.host"), width=1.4),
+                    Column(title=say("sites.pool"), width=2.2),
+                    Column(title=say("sites.address"), width=1.4),
+                ),
+                rows=tuple(
+                    (
+                        Cell(text=host.name, role="code"),
+                        Cell(text=case.name("pool", host.node_pool)),
+                        Cell(text=host.address or say("sites.no_address"), role="code" if host.address else "body"),
+                    )
+                    for host in case.plan.hosts
+                ),
+            ),
+            Table(
+                id="milestones",
+                caption=say("milestones.caption"),
+                columns=(
+                    Column(title=say("milestones.number"), width=0.4),
+                    Column(title=say("milestones.what"), width=2.2),
+                    Column(title=say("milestones.evidence"), width=3.0),
+                    Column(title=say("milestones.weeks"), width=1.5),
+                ),
+                rows=tuple(
+                    cells(
+                        case.tongue.number(place),
+                        say(f"milestones.{name}.what"),
+                        say(f"milestones.{name}.evidence"),
+                        "",
+                    )
+                    for place, name in enumerate(MILESTONES, 1)
+                ),
+                note=say("milestones.note"),
+            ),
+        ),
+    )

@@ -1,0 +1,103 @@
+"""What is bought: functional specifications, then the schedules that a bidder fills in."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from portolan.report.case import Case
+from portolan.report.content import BillLine, Bullets, Cell, Column, Paragraph, Section, Table
+
+
+def bill(case: Case) -> Section:
+    """Return the specifications and the price schedules."""
+    blocks: list[Paragraph | Table | Bullets] = [Paragraph(text=case.say("bill.intro"))]
+    if case.bill.unpriced:
+        blocks.append(
+            Paragraph(
+                role="warning",
+                text=case.tongue.count("bill.unpriced", len(case.bill.unpriced)),
+            )
+        )
+    blocks += [_schedule(case, "supply"), _schedule(case, "recurrent"), _specifications(case)]
+    return Section(id="bill", title=case.say("bill.title"), blocks=tuple(blocks))
+
+
+def _schedule(case: Case, schedule: Literal["supply", "recurrent"]) -> Table:
+    say = case.say
+    lines = [line for line in case.bill.lines if line.schedule == schedule]
+    total = case.bill.total(schedule)
+    return Table(
+        id=f"schedule-{schedule}",
+        caption=say(f"bill.{schedule}"),
+        columns=(
+            Column(title=say("bill.number"), width=0.5),
+            Column(title=say("bill.item"), width=3.2),
+            Column(title=say("bill.cpv"), width=1.0),
+            Column(title=say("bill.quantity"), width=0.8, align="end"),
+            Column(title=say("bill.unit_title"), width=0.9),
+            Column(title=_with_currency(case, "bill.unit_price"), width=1.3, align="end"),
+            Column(title=_with_currency(case, "bill.amount"), width=1.4, align="end"),
+            Column(title=say("bill.origin"), width=1.0),
+        ),
+        rows=tuple(_row(case, line) for line in lines),
+        totals=(
+            (
+                Cell(text=""),
+                Cell(text=say(f"bill.total_{schedule}"), role="strong"),
+                Cell(text=""),
+                Cell(text=""),
+                Cell(text=""),
+                Cell(text=""),
+                Cell(text=say("bill.open") if total is None else case.tongue.number(total, 2), number=total,
+                     role="strong"),
+                Cell(text=""),
+            ),
+        ),
+        note=say("bill.origin_note") if schedule == "supply" else "",
+    )  # fmt: skip
+
+
+def _with_currency(case: Case, key: str) -> str:
+    words = case.say(key)
+    return f"{words} ({case.bill.currency})" if case.bill.currency else words
+
+
+def _row(case: Case, line: BillLine) -> tuple[Cell, ...]:
+    opened = case.say("bill.open")
+    tongue = case.tongue
+    return (
+        Cell(text=line.number),
+        Cell(text=line.title),
+        Cell(text=line.cpv, role="code"),
+        Cell(text=tongue.number(line.quantity), number=line.quantity),
+        Cell(text=line.unit),
+        Cell(text=opened if line.unit_price is None else tongue.number(line.unit_price, 2), number=line.unit_price),
+        Cell(text=opened if line.amount is None else tongue.number(line.amount, 2), number=line.amount),
+        Cell(text="", role="blank"),
+    )
+
+
+def _specifications(case: Case) -> Table:
+    say = case.say
+    return Table(
+        id="specifications",
+        caption=say("specification.caption"),
+        dense=True,
+        columns=(
+            Column(title=say("bill.number"), width=0.45),
+            Column(title=say("specification.minimum"), width=3.4),
+            Column(title=say("specification.requirements"), width=2.1),
+            Column(title=say("specification.checks"), width=2.3),
+        ),
+        rows=tuple(
+            (
+                Cell(text=line.number),
+                Cell(text=f"{line.title}\n" + "\n".join(f"• {item}" for item in line.specification)),
+                Cell(text=", ".join(line.requirements) or say("none"), role="code" if line.requirements else "body"),
+                Cell(text=", ".join(line.checks) or say("specification.inspection"),
+                     role="code" if line.checks else "body"),
+            )
+            for line in case.bill.lines
+        ),
+        note=say("specification.equivalent"),
+    )  # fmt: skip

@@ -1,0 +1,133 @@
+"""One page for those who decide."""
+
+from __future__ import annotations
+
+from portolan.report.case import Case, cells, total
+from portolan.report.content import Cell, Column, Fact, Facts, Paragraph, Section, Table
+from portolan.sites.schema import HostRole
+
+
+def chapter(case: Case) -> Section:
+    """Return the decision summary."""
+    load = case.site.workload
+    say = case.say
+    return Section(
+        id="summary",
+        title=say("summary.title"),
+        blocks=(
+            Paragraph(
+                role="lead",
+                text=say(
+                    "summary.lead",
+                    declarations=case.tongue.number(load.declarations_per_day),
+                    data=case.tongue.quantity(
+                        (load.structured_gigabytes_per_day + load.unstructured_gigabytes_per_day) * 1e9, "bytes"
+                    ),
+                    tier=say(f"tier.{case.site.tier.value}"),
+                    topology=say(f"topology.{case.site.topology.value}"),
+                ),
+            ),
+            Facts(items=_facts(case)),
+            _glance(case),
+            *_sandbox(case),
+            _signatures(case),
+        ),
+    )
+
+
+def _facts(case: Case) -> tuple[Fact, ...]:
+    plan = case.plan
+    servers = sum(int(pool.count) for pool in plan.pools)
+    workers = sum(int(pool.count) for pool in plan.pools if pool.role is HostRole.WORKER)
+    accelerators = int(total(plan.pools, "accelerators"))
+    simulated = any(pool.accelerators_simulated for pool in plan.pools)
+    price = case.bill.total("supply")
+    return (
+        Fact(
+            label=case.say("facts.servers"),
+            value=case.tongue.number(servers),
+            detail=case.tongue.count("facts.workers", workers),
+        ),
+        Fact(
+            label=case.say("facts.accelerators"),
+            value=case.tongue.number(accelerators),
+            detail=case.say("facts.simulated" if simulated else "facts.accelerators_detail"),
+        ),
+        Fact(
+            label=case.say("facts.storage"),
+            value=case.shown(plan.storage.object_store_bytes),
+            detail=case.say("facts.storage_detail"),
+        ),
+        Fact(
+            label=case.say("facts.price"),
+            value=(
+                case.say("facts.unpriced")
+                if price is None or case.bill.currency is None
+                else case.tongue.money(price, case.bill.currency, cents=False)
+            ),
+            detail=case.say("facts.unpriced_detail" if price is None else "facts.price_detail"),
+        ),
+    )
+
+
+def _glance(case: Case) -> Table:
+    musts = [row for row in case.binding if row.level == "must"]
+    checked = {target.requirement for target in case.plan.targets}
+    priced = case.bill.total("supply") is not None
+    answers = {
+        "decision": case.tongue.count("glance.decision_text", len(case.bill.lines)),
+        "requirements": case.say(
+            "glance.requirements_text",
+            all=case.tongue.number(len(case.binding)),
+            musts=case.tongue.number(len(musts)),
+        ),
+        "acceptance": case.say(
+            "glance.acceptance_text",
+            checks=case.tongue.number(len(case.plan.targets)),
+            rows=case.tongue.number(len(checked)),
+        ),
+        "availability": case.say(
+            "glance.availability_text",
+            share=case.tongue.percent(case.site.workload.availability, 2),
+            hours=case.tongue.number(round((1 - case.site.workload.availability) * 8760, 1)),
+        ),
+        "price": case.say("glance.price_text" if priced else "glance.unpriced_text"),
+        "reservations": (
+            " ".join(_sentence(case.tongue.phrase(warning)) for warning in case.plan.warnings)
+            or case.say("glance.no_reservations")
+        ),
+    }
+    return Table(
+        id="glance",
+        caption=case.say("glance.caption"),
+        columns=(
+            Column(title=case.say("glance.question"), width=1.1),
+            Column(title=case.say("glance.answer"), width=3.4),
+        ),
+        rows=tuple(
+            (Cell(text=case.say(f"glance.{name}"), role="strong"), Cell(text=answer))
+            for name, answer in answers.items()
+        ),
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _sandbox(case: Case) -> tuple[Paragraph, ...]:
+    if case.plan.host_provider != "sandbox":
+        return ()
+    return (Paragraph(role="warning", text=case.say("summary.sandbox")),)
+
+
+def _signatures(case: Case) -> Table:
+    return Table(
+        id="signatures",
+        caption=case.say("signatures.caption"),
+        columns=tuple(
+            Column(title=case.say(f"signatures.{name}"), width=width)
+            for name, width in (("role", 1.4), ("name", 1.6), ("date", 1.0), ("signature", 1.6))
+        ),
+        rows=tuple(cells(case.say(f"signatures.{who}"), "", "", "") for who in ("prepared", "reviewed", "approved")),
+    )

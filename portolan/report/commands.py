@@ -1,0 +1,59 @@
+"""`portolan report`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import typer
+
+from portolan.errors import PortolanError
+
+EVERY_FORMAT = "html,pdf,xlsx,ocds,docx,json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's command to the command line."""
+
+    @app.command()
+    def report(
+        site: Path = typer.Argument(help="Path of the site file, for example sites/onprem-national.yaml."),
+        lang: str | None = typer.Option(None, "--lang", help="Language: en or fr; without it, the site's own."),
+        formats: str = typer.Option(EVERY_FORMAT, "--format", help="Formats, with commas between them."),
+        out: Path = typer.Option(..., "--out", help="Directory for the files; it is made where it does not exist."),
+        day: str | None = typer.Option(
+            None, "--date", help="Day of issue, YYYY-MM-DD; without it today's. The same day gives the same bytes."
+        ),
+    ) -> None:
+        """Write the procurement report: summary, workload, bill, compliance matrix, acceptance tests and more."""
+        from portolan.output import people
+        from portolan.report.compose import compose
+        from portolan.report.language import tongue
+        from portolan.report.publish import formats_of, publish
+        from portolan.requirements import load_requirements
+        from portolan.sites import load_site
+        from portolan.sizing.engine import size
+
+        chosen = formats_of(formats)
+        issued = _day(day)
+        if lang is not None:
+            tongue(lang)
+        described = load_site(site)
+        words = tongue(lang or described.language)
+        rows = load_requirements()
+        document = compose(described, size(described, rows), rows, words, issued)
+        for path in publish(document, chosen, out):
+            print(path)
+        for sentence in document.untranslated:
+            people.print(f"warning: not translated: {sentence}", markup=False, soft_wrap=True)
+
+
+def _day(text: str | None) -> date:
+    """Return the day of issue."""
+    if text is None:
+        return date.today()
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        remedy = "write it as YYYY-MM-DD, for example 2026-11-24"
+        raise PortolanError("--date", f"'{text}' is not a day", remedy) from error

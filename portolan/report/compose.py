@@ -1,0 +1,64 @@
+"""From a site and its plan to the report in one language."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from portolan.report.bill import bill_of
+from portolan.report.case import Case
+from portolan.report.chapters import care, demand, judge, money, place, purchase, summary
+from portolan.report.content import Document
+from portolan.report.language import Tongue
+from portolan.requirements.schema import Requirements
+from portolan.sites.schema import Site
+from portolan.sizing.plan import Plan
+
+CHAPTERS = (
+    demand.workload,
+    demand.assumptions,
+    demand.trace,
+    purchase.bill,
+    place.sites,
+    money.options,
+    money.costs,
+    judge.compliance,
+    judge.evaluation,
+    care.sustainability,
+    care.risks,
+    care.support,
+    money.validity,
+)
+LABELS = ("contents", "table", "figure", "page", "of", "reference", "issued", "totals", "bill", "summary", "report")
+
+
+def compose(site: Site, plan: Plan, requirements: Requirements, tongue: Tongue, issued: date) -> Document:
+    """Return the report: a pure function, the same site, language and day give the same document."""
+    case = Case(
+        site=site,
+        plan=plan,
+        requirements=requirements,
+        bill=bill_of(site, plan, requirements, tongue),
+        tongue=tongue,
+        issued=issued,
+    )
+    first = summary.chapter(case)
+    sections = tuple(chapter(case) for chapter in CHAPTERS)
+    return Document(
+        language=tongue.language,
+        title=tongue.say("title"),
+        subtitle=tongue.say(
+            "subtitle",
+            tier=tongue.say(f"tier.{site.tier.value}"),
+            topology=tongue.say(f"topology.{site.topology.value}"),
+        ),
+        administration=site.description or site.name,
+        site=site.name,
+        reference=f"{site.name.upper()}-{plan.site_digest[:8].upper()}",
+        issued=issued,
+        issued_text=tongue.date(issued),
+        labels={name: tongue.say(f"labels.{name}") for name in LABELS},
+        summary=first,
+        sections=sections,
+        bill=case.bill,
+        untranslated=tuple(sorted(tongue.untranslated)),
+    )

@@ -1,0 +1,209 @@
+"""Each format, read back, says what the document says, to the cent; the same document gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import docx as word
+import pytest
+from jsonschema import Draft4Validator
+from openpyxl import load_workbook
+from pypdf import PdfReader
+
+from portolan.report.content import Document, Paragraph, Table
+from portolan.report.publish import FORMATS
+from portolan.report.render import docx, html, ocds, pdf, xlsx
+from portolan.report.render import json as plain
+from tests.unit.report.conftest import report
+
+OCDS_SCHEMA = "PORTOLAN_OCDS_SCHEMA"  # folder with the standard's release-schema.json and release-package-schema.json
+
+
+def amount(text: str) -> Decimal:
+    """Return the number in a text of either language."""
+    bare = re.sub(r"[\s\u00a0\u202f]", "", text)
+    return Decimal(bare.replace(",", "") if "." in bare else bare.replace(",", "."))
+
+
+def totals(document: Document) -> list[Decimal]:
+    return [Decimal(str(document.bill.total("supply"))), Decimal(str(document.bill.total("recurrent")))]
+
+
+def test_the_sum_is_that_of_the_rounded_lines(priced: Document) -> None:
+    lines = [line for line in priced.bill.lines if line.schedule == "supply" and line.unit_price is not None]
+    rounded = [
+        (line.quantity * line.unit_price).quantize(Decimal("0.01"), ROUND_HALF_UP) for line in lines if line.unit_price
+    ]
+    assert priced.bill.total("supply") == sum(rounded)
+
+
+class Cells(HTMLParser):
+    """The values of the cells in a table's foot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.foot = False
+        self.values: list[Decimal] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.foot = tag == "tfoot" or (self.foot and tag not in ("table", "section"))
+        value = dict(attrs).get("data-value")
+        if self.foot and value:
+            self.values.append(Decimal(value))
+
+
+def test_html_has_the_totals_and_needs_nothing_else(priced: Document) -> None:
+    text = html.render(priced).decode()
+    reader = Cells()
+    reader.feed(text)
+    assert reader.values == totals(priced)
+    assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text) == []
+    assert "<script" not in text
+    identifiers = re.findall(r'\bid="([^"]+)"', text)
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_pdf_has_the_totals(priced: Document) -> None:
+    text = " ".join(page.extract_text() for page in PdfReader(BytesIO(pdf.render(priced))).pages)
+    for name in ("schedule-supply", "schedule-recurrent"):
+        table = next(table for table in priced.tables() if table.id == name)
+        shown = table.totals[0][6].text
+        assert amount(shown) in totals(priced)
+        assert re.sub(r"\s", "", shown) in re.sub(r"\s", "", text)
+
+
+def test_xlsx_has_live_formulas_whose_stored_results_are_the_totals(priced: Document) -> None:
+    data = xlsx.render(priced)
+    name = priced.labels["bill"]
+    stored = load_workbook(BytesIO(data), data_only=True)[name]
+    live = load_workbook(BytesIO(data))[name]
+    sums = [cell.coordinate for row in live.iter_rows() for cell in row if str(cell.value).startswith("=IF(COUNT")]
+    products = [cell.coordinate for row in live.iter_rows() for cell in row if str(cell.value).startswith("=IF(ISNUM")]
+    assert len(products) == len(priced.bill.lines)
+    assert [Decimal(str(stored[place].value)).quantize(Decimal("0.01")) for place in sums] == totals(priced)
+
+
+def test_an_unpriced_workbook_computes_when_prices_are_entered() -> None:
+    sheet = load_workbook(BytesIO(xlsx.render(report("onprem-starter", "en"))))["Bill of quantities"]
+    formula = next(cell for row in sheet.iter_rows() for cell in row if str(cell.value).startswith("=IF(ISNUM"))
+    row = formula.row
+    assert formula.value == f'=IF(ISNUMBER(F{row}),ROUND(D{row}*F{row},2),"")'
+    assert sheet[f"F{row}"].value is None
+
+
+def test_docx_has_the_totals_headings_and_texts_for_pictures(priced: Document) -> None:
+    document = word.Document(BytesIO(docx.render(priced)))
+    cells = {cell.text for table in document.tables for cell in table.rows[-1].cells}
+    for name in ("schedule-supply", "schedule-recurrent"):
+        table = next(table for table in priced.tables() if table.id == name)
+        assert table.totals[0][6].text in cells
+    headings = [paragraph.text for paragraph in document.paragraphs if paragraph.style.name == "Heading 1"]
+    assert len(headings) == len(priced.sections) + 1
+    assert all(shape._inline.docPr.get("descr") for shape in document.inline_shapes)
+
+
+def test_json_has_the_totals_as_decimals(priced: Document) -> None:
+    bill = json.loads(plain.render(priced))["bill"]
+    assert [Decimal(bill["totals"]["supply"]), Decimal(bill["totals"]["recurrent"])] == totals(priced)
+
+
+def test_ocds_items_and_value_are_those_of_the_bill(priced: Document) -> None:
+    release = json.loads(ocds.render(priced))["releases"][0]
+    tender = release["tender"]
+    assert [item["id"] for item in tender["items"]] == [line.number for line in priced.bill.lines]
+    assert Decimal(str(tender["value"]["amount"])) == sum(totals(priced))
+    assert Decimal(str(release["planning"]["budget"]["amount"]["amount"])) == totals(priced)[0]
+    assert {item["classification"]["scheme"] for item in tender["items"]} == {"CPV"}
+
+
+def test_ocds_has_what_the_standard_requires(document: Document) -> None:
+    package = ocds.package(document)
+    assert {"uri", "version", "publishedDate", "publisher", "releases"} <= set(package)
+    release = package["releases"][0]
+    assert {"ocid", "id", "date", "tag", "initiationType"} <= set(release)
+    assert re.fullmatch(r"ocds-[a-z0-9]{6}-.+", release["ocid"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", release["date"])
+    assert release["tender"]["status"] == "planning"
+    known = {party["id"] for party in release["parties"]}
+    assert {release["buyer"]["id"], release["tender"]["procuringEntity"]["id"]} <= known
+    identifiers = [item["id"] for item in release["tender"]["items"]]
+    assert len(identifiers) == len(set(identifiers))
+    assert all(isinstance(item["quantity"], int | float) for item in release["tender"]["items"])
+    assert "value" not in release["tender"]
+
+
+@pytest.mark.skipif(OCDS_SCHEMA not in os.environ, reason=f"{OCDS_SCHEMA} names no copy of the published schema")
+def test_ocds_is_valid_against_the_published_schema(document: Document, priced: Document) -> None:
+    folder = Path(os.environ[OCDS_SCHEMA])
+    release = Draft4Validator(json.loads((folder / "release-schema.json").read_text(encoding="utf-8")))
+    outer: dict[str, Any] = json.loads((folder / "release-package-schema.json").read_text(encoding="utf-8"))
+    outer["properties"]["releases"].pop("items")  # checked by `release`, without the network
+    for one in (document, priced):
+        package = ocds.package(one)
+        assert [error.message for error in release.iter_errors(package["releases"][0])] == []
+        assert [error.message for error in Draft4Validator(outer).iter_errors(package)] == []
+
+
+def test_the_pdf_is_tagged_and_has_title_and_language(document: Document) -> None:
+    catalogue = PdfReader(BytesIO(pdf.render(document))).trailer["/Root"]
+    assert catalogue["/MarkInfo"]["/Marked"].value is True
+    assert "/StructTreeRoot" in catalogue
+    assert catalogue["/Lang"] == document.language
+    assert b"pdfuaid" in catalogue["/Metadata"].get_data()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_same_document_gives_the_same_bytes(name: str) -> None:
+    first = report.__wrapped__("onprem-national", "fr")
+    second = report.__wrapped__("onprem-national", "fr")
+    render = FORMATS[name][1]
+    assert render(first) == render(second)
+
+
+def test_what_a_user_wrote_is_never_markup() -> None:
+    hostile = '</p><script>alert(1)</script> #let x = 1; *bold* $x^2$ "]} {{ 7*7 }} =1+1 & <b>'
+    document = report("onprem-starter", "en").model_copy(update={"administration": hostile})
+    section = document.sections[0].model_copy(update={"blocks": (Paragraph(text=hostile),)})
+    document = document.model_copy(update={"sections": (section, *document.sections[1:])})
+    assert "<script>" not in html.render(document).decode()
+    text = " ".join(page.extract_text() for page in PdfReader(BytesIO(pdf.render(document))).pages)
+    assert "#let x = 1; *bold* $x^2$" in re.sub(r"\s+", " ", text)
+    assert json.loads(ocds.render(document))["publisher"]["name"] == hostile
+    assert word.Document(BytesIO(docx.render(document))).paragraphs[0].text.startswith(hostile)
+    assert load_workbook(BytesIO(xlsx.render(document))).worksheets
+
+
+def test_every_check_and_requirement_of_the_bill_is_in_its_tables(document: Document) -> None:
+    matrix = {row[0].text for table in document.tables() if table.id.startswith("compliance-") for row in table.rows}
+    acceptance = next(table for table in document.tables() if table.id == "acceptance")
+    checks = {row[0].text for row in acceptance.rows}
+    for line in document.bill.lines:
+        assert set(line.requirements) <= matrix
+        assert set(line.checks) <= checks
+
+
+def test_a_site_without_prices_says_so_and_shows_no_amount(document: Document) -> None:
+    assert document.bill.currency is None
+    schedules = [table for table in document.tables() if table.id.startswith("schedule-")]
+    assert all(row[5].number is None and row[6].number is None for table in schedules for row in table.rows)
+    warned = [
+        section.id
+        for section in document.sections
+        for block in section.blocks
+        if isinstance(block, Paragraph) and block.role == "warning"
+    ]
+    assert {"bill", "options", "costs"} <= set(warned)
+
+
+def test_no_table_has_a_row_of_another_width(document: Document) -> None:
+    def straight(table: Table) -> bool:
+        return all(len(row) == len(table.columns) for row in (*table.rows, *table.totals))
+
+    assert [table.id for table in document.tables() if not straight(table)] == []

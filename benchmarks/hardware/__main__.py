@@ -1,0 +1,100 @@
+"""`python -m benchmarks.hardware`: figures of the checks beside the same tools by hand, on this machine."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from benchmarks.hardware import by_hand
+from portolan import paths
+from portolan.conformity import disks, links
+from portolan.conformity.depth import Depth
+from portolan.conformity.reach import Answer
+from portolan.conformity.run import site_plan
+from portolan.conformity.world import World
+
+AGREEMENT = 0.05
+ROUNDS = 5
+
+
+class Here:
+    """This machine in the place of a host: the scripts of the checks, run by the same shell."""
+
+    def __init__(self) -> None:
+        self.address = SimpleNamespace(address=by_hand.ADDRESS)
+
+    def shell(self, script: str, *arguments: str) -> Answer:
+        """Run a script as a host would."""
+        done = subprocess.run(["sh", "-c", script, "sh", *arguments], capture_output=True, text=True, check=False)
+        return Answer(status=done.returncode, output=done.stdout, errors=done.stderr)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One figure, by the check and by hand."""
+
+    name: str
+    unit: str
+    check: Any
+    hand: Any
+
+
+def world() -> World:
+    """Return a world of two hosts that are both this machine; a new one measures anew."""
+    hosts: Any = {"one": Here(), "two": Here()}
+    plan = site_plan(paths.REPOSITORY / "sites" / "sandbox.yaml")
+    return World(plan, hosts, Path("/nonexistent"), "http://127.0.0.1:9", depth=Depth.STANDARD)
+
+
+def value(reading: Any) -> float:
+    """Return a reading's figure; one that was not measured ends the comparison with its reason."""
+    if not isinstance(reading.value, float):
+        sys.exit(f"not measured: {reading.reason_not_measured}")
+    return reading.value
+
+
+def of_disk(probe: Any, key: str) -> float:
+    """Return a disk's figure by its check."""
+    return value(probe.reading(probe.run(world(), "one"), key))
+
+
+PAIRS = (
+    Pair("fio sequential read", "bytes/s", lambda: of_disk(disks.SEQUENTIAL_READ, "rate"),
+         lambda: by_hand.fio("read", "1m", 16)),
+    Pair("fio sequential write", "bytes/s", lambda: of_disk(disks.SEQUENTIAL_WRITE, "rate"),
+         lambda: by_hand.fio("write", "1m", 16)),
+    Pair("iperf3 over loopback", "bits/s", lambda: value(links.throughput(world(), "one", "two")), by_hand.iperf3),
+)  # fmt: skip
+
+
+def main() -> int:
+    """Print and keep the figures; 1 where one differs by more than a twentieth."""
+    found = []
+    for pair in PAIRS:
+        check, hand = [], []
+        for _ in range(ROUNDS):
+            check.append(pair.check())
+            hand.append(pair.hand())
+        ratio = statistics.median(check) / statistics.median(hand)
+        found.append(
+            {"figure": pair.name, "unit": pair.unit, "check": check, "by_hand": hand, "ratio": round(ratio, 4)}
+        )
+        print(
+            f"{pair.name:22} {statistics.median(check):14.4g} {statistics.median(hand):14.4g} {ratio:7.3f}", flush=True
+        )
+    folder = paths.build() / "benchmarks"
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "rounds": ROUNDS, "figures": found}
+    (folder / "hardware.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return int(any(abs(float(str(entry["ratio"])) - 1) > AGREEMENT for entry in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,10 +19,16 @@ class KindName(StrEnum):
     """The kinds of requirement, spelled here so that `--help` stays fast."""
 
     HARDWARE = "hardware"
+    SOFTWARE = "software"
     NETWORK = "network"
     STORAGE = "storage"
     SECURITY = "security"
     CLUSTER = "cluster"
+    SERVICE = "service"
+    MLOPS = "mlops"
+    COST = "cost"
+    METRIC = "metric"
+    GOVERNANCE = "governance"
 
 
 class TierName(StrEnum):

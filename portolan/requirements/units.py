@@ -25,6 +25,22 @@ UNITS: dict[str, tuple[float, str]] = {
     "Gbit/s": (1e9, "bits/s"),
     "MT/s": (1e6, "transfers/s"),
     "NFS version": (1, "NFS version"),
+    "version": (1, "version"),
+    "GB/day": (1e9, "bytes/day"),
+    "TB/year": (1e12, "bytes/year"),
+    "seconds": (1, "seconds"),
+    # Costs stay in the report's own currency and period: prices are not converted here.
+    "USD": (1, "USD"),
+    "USD/year": (1, "USD/year"),
+    "USD/month": (1, "USD/month"),
+    "USD/user/month": (1, "USD/user/month"),
+    "USD/user/year": (1, "USD/user/year"),
+    "USD/GB/month": (1, "USD/GB/month"),
+    "USD/cluster/year": (1, "USD/cluster/year"),
+    "USD/server": (1, "USD/server"),
+    "USD/GPU": (1, "USD/GPU"),
+    "USD/configuration": (1, "USD/configuration"),
+    "USD/installation": (1, "USD/installation"),
 }
 
 

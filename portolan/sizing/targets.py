@@ -80,6 +80,8 @@ def _targets_of(row: Requirement, check: str, site: Site, hosts: tuple[PlannedHo
 def _aim(row: Requirement, check: str, site: Site) -> Aim:
     if check in DERIVED:
         return DERIVED[check](site)
+    if row.operator == "range":
+        raise ValueError(f"{row.id}: a range is no target")  # the schema allows no check on one
     if isinstance(row.value, float):
         value, unit = in_base_units(row.value, row.unit)
         return Aim(row.operator, value, unit)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from risk_scoring.errors import RiskScoringError
+from risk_scoring.model_card import TEXTS, render
 from risk_scoring.storage import Store
 
 BOOSTER = "model.txt"
@@ -58,6 +59,8 @@ def write_model(store: Store, booster: str, features: Mapping[str, Any], card: M
     content = {BOOSTER: booster.encode(), FEATURES: to_json(features)}
     sealed = model_digest({name: digest(data) for name, data in content.items()})
     content[CARD] = to_json({**card, "model_digest": sealed}, indent=2)
+    if "evaluation" in card:
+        content |= {f"card.{language}.md": render(card, language).encode() for language in TEXTS}
     manifest = {
         "schema_version": 1,
         "files": {name: {"sha256": digest(data), "size_bytes": len(data)} for name, data in content.items()},

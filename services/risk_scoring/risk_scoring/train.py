@@ -23,15 +23,19 @@ import numpy as np
 
 import risk_scoring
 from risk_scoring.dataset import Dataset, read_dataset
+from risk_scoring.drift import compare, reference
 from risk_scoring.errors import EXIT_COULD_NOT_RUN, RiskScoringError
 from risk_scoring.executor import Executor, LocalExecutor, RayExecutor
 from risk_scoring.features import FEATURE_NAMES, FEATURES, Encoder, fold_of
-from risk_scoring.model_files import write_model
+from risk_scoring.honesty import calibration_figures, fairness, importer_sizes, label_codes, stability
+from risk_scoring.model_files import digest, to_json, write_model
+from risk_scoring.schema import Declaration
 from risk_scoring.storage import open_store
 from risk_scoring.training import (
     CAUTION,
     FOLDS,
     PARAMETERS,
+    VARIANTS,
     Enough,
     Matrices,
     TrainingData,
@@ -46,6 +50,9 @@ from risk_scoring.training import (
     run_variant,
     unseen_goods,
 )
+
+# the published protocol takes every field but the identity of the declaration and its date
+PUBLISHED_FIELDS = tuple(name for name in Declaration.model_fields if name not in ("declaration_id", "date"))
 
 
 def say(text: str) -> None:
@@ -87,14 +94,17 @@ def train(
     matrix = assemble(folds, [done.result for done in first if isinstance(done.result, np.ndarray)])
 
     encoder = Encoder.fit(train_set.rows, train_set.labels)
-    variants = [Variant(name, s) for s in seeds for name in ("full", "without-tuple")]
+    variants = [Variant(name, s) for s in seeds for name in VARIANTS]
     say(f"2/2 train {rounds} trees for {len(variants)} variants")
-    matrices = Matrices(matrix, train_set.labels, encoder.encode(valid_set.rows), rounds, calibration)
+    codes = label_codes(train_set.rows, valid_set.rows, PUBLISHED_FIELDS)
+    valid_matrix = encoder.encode(valid_set.rows)
+    matrices = Matrices(matrix, train_set.labels, valid_matrix, rounds, calibration, *codes)
     second = executor.map(run_variant, matrices, variants)
     trained = {variant: done.result for variant, done in zip(variants, second, strict=True)}
     served = trained[Variant("full", seed)]
     unseen = unseen_goods(train_set.rows, valid_set.rows)
 
+    scores = served.valid_scores
     lanes = lane_thresholds(served.valid_scores, red_share, yellow_share)
     features = {
         "schema_version": 1,
@@ -105,6 +115,20 @@ def train(
     }
     ran: list[tuple[str, str, float]] = [(repr(t), d.node, d.seconds) for t, d in zip(tasks, first, strict=True)]
     ran += [(repr(v), d.node, d.seconds) for v, d in zip(variants, second, strict=True)]
+    evaluation = {
+        "calibration": calibration_figures(scores, valid_set.labels),
+        "stability_index": stability([m.valid_scores for v, m in trained.items() if v.name == "resampled"], red_share),
+        "fairness": {
+            "country of origin": fairness(
+                scores, valid_set.labels, lanes["red"], [str(row["country_of_origin"]) for row in valid_set.rows]
+            ),
+            "importer's declarations in the training data": fairness(
+                scores, valid_set.labels, lanes["red"], importer_sizes(valid_set.rows, encoder.counts["importer"])
+            ),
+        },
+        "drift_train_to_valid": compare(reference(train_set.rows, None), valid_set.rows, None),
+    }
+    figures = results(trained, valid_set.labels, unseen)
     card = {
         "name": "risk-scoring",
         "version": risk_scoring.__version__,
@@ -112,7 +136,10 @@ def train(
         "purpose": "Ranks import declarations for inspection; it decides nothing by itself, an officer does.",
         "caution": CAUTION,
         "data": data_summary(train_set, valid_set, unseen),
-        "results_on_valid": results(trained, valid_set.labels, unseen),
+        "results_on_valid": figures,
+        "evaluation": evaluation,
+        "evaluation_digest": digest(to_json({"results_on_valid": figures, "evaluation": evaluation, "lanes": lanes})),
+        "drift_reference": reference(valid_set.rows, scores),
         "lanes": {
             "thresholds": lanes,
             "shares": {"red": red_share, "yellow": yellow_share},
@@ -160,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nodes", type=int, default=1, help="wait for this many nodes that can take tasks")
     parser.add_argument("--wait-seconds", type=float, default=180, help="how long to wait for them")
     parser.add_argument("--task-cpus", type=float, default=1, help="CPUs that a task asks of Ray")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="the first is served")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5], help="the first is served")
     parser.add_argument("--red-share", type=_share, default=0.05, help="share that can be inspected fully")
     parser.add_argument("--yellow-share", type=_share, default=0.05, help="further share whose documents are checked")
     return parser
@@ -190,6 +217,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     say(f"wrote {options.output} in {card['training']['seconds']} s on {', '.join(card['training']['nodes'])}")
     summary = {
         "model_digest": sealed,
+        "evaluation_digest": card["evaluation_digest"],
         "output": options.output,
         "nodes": card["training"]["nodes"],
         "seconds": card["training"]["seconds"],

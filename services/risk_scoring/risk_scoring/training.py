@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import lightgbm
 import numpy as np
@@ -20,6 +20,7 @@ from risk_scoring.calibration import Calibration
 from risk_scoring.dataset import Dataset
 from risk_scoring.evaluation import Scores, measure, threshold
 from risk_scoring.features import FEATURE_NAMES, Encoder, Labels, Matrix, fold_of, goods_key, without_tuple
+from risk_scoring.honesty import intervals
 from risk_scoring.schema import Row
 
 FOLDS = 5
@@ -139,7 +140,8 @@ def calibrate(found: Sequence[Enough]) -> Calibration:
     return Calibration.fit(np.concatenate([one.raw for one in found]), np.concatenate([one.labels for one in found]))
 
 
-VariantName = Literal["full", "without-tuple"]
+VariantName = Literal["full", "without-tuple", "resampled", "published-protocol"]
+VARIANTS: tuple[VariantName, ...] = get_args(VariantName)
 
 
 @dataclass(frozen=True)
@@ -151,11 +153,17 @@ class Matrices:
     valid: Matrix
     rounds: int
     calibration: Calibration
+    train_codes: Matrix  # the published protocol's features
+    valid_codes: Matrix
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One model to train: with all features or without the tuple's, from one seed."""
+    """One model to train, from one seed.
+
+    `resampled` is the full model on declarations drawn anew (with replacement), for the stability index;
+    `published-protocol` is LightGBM as it comes, on the published features, with frauds drawn as often as the honest.
+    """
 
     name: VariantName
     seed: int
@@ -171,15 +179,29 @@ class Trained:
 
 def run_variant(data: Matrices, variant: Variant) -> Trained:
     """Train one variant and score the validation declarations with it."""
+    if variant.name == "published-protocol":
+        return _published(data, variant.seed)
     columns = without_tuple() if variant.name == "without-tuple" else list(range(len(FEATURE_NAMES)))
     names = [FEATURE_NAMES[i] for i in columns]
+    rows = np.arange(len(data.labels))
+    if variant.name == "resampled":
+        rows = np.random.default_rng(variant.seed).integers(0, len(rows), len(rows))
     booster = lightgbm.train(
         {**PARAMETERS, "seed": variant.seed},
-        lightgbm.Dataset(np.ascontiguousarray(data.train[:, columns]), data.labels, feature_name=names),
+        lightgbm.Dataset(np.ascontiguousarray(data.train[rows][:, columns]), data.labels[rows], feature_name=names),
         num_boost_round=data.rounds,
     )
     raw = booster.predict(np.ascontiguousarray(data.valid[:, columns]), raw_score=True, num_threads=1)
     return Trained(booster.model_to_string(), data.calibration.scores(np.asarray(raw)))
+
+
+def _published(data: Matrices, seed: int) -> Trained:
+    frauds, honest = np.flatnonzero(data.labels == 1), np.flatnonzero(data.labels == 0)
+    more = np.random.default_rng(seed).choice(frauds, max(0, len(honest) - len(frauds)))
+    rows = np.concatenate([np.arange(len(data.labels)), more])
+    plain = {"objective": "binary", "seed": seed, "deterministic": True, "force_row_wise": True, "num_threads": 1}
+    booster = lightgbm.train({**plain, "verbosity": -1}, lightgbm.Dataset(data.train_codes[rows], data.labels[rows]))
+    return Trained(booster.model_to_string(), np.asarray(booster.predict(data.valid_codes, num_threads=1)))
 
 
 def unseen_goods(train: Sequence[Row], valid: Sequence[Row]) -> NDArray[np.bool_]:
@@ -189,13 +211,23 @@ def unseen_goods(train: Sequence[Row], valid: Sequence[Row]) -> NDArray[np.bool_
 
 
 def results(trained: Mapping[Variant, Trained], labels: Labels, unseen: NDArray[np.bool_]) -> dict[str, dict[str, Any]]:
-    """Return the figures of the three ways to look at it, by seed, with their least and most over the seeds."""
-    ways: dict[str, dict[str, Any]] = {"full": {}, "without-tuple": {}, "unseen-tuple": {}}
+    """Return the figures of each way to look at it, by seed, with least and most over the seeds and an interval."""
+    ways: dict[str, dict[str, Any]] = {
+        way: {} for way in ("published-protocol", "full", "without-tuple", "unseen-tuple")
+    }
+    spread: dict[str, Any] = {}
     for variant, model in trained.items():
+        if variant.name == "resampled":
+            continue
         ways[variant.name][str(variant.seed)] = measure(model.valid_scores, labels)
+        spread.setdefault(variant.name, intervals(model.valid_scores, labels, variant.seed))
         if variant.name == "full" and unseen.any():
             ways["unseen-tuple"][str(variant.seed)] = measure(model.valid_scores[unseen], labels[unseen])
-    return {way: {"seeds": seeds, "range": _ranges(list(seeds.values()))} for way, seeds in ways.items()}
+            spread.setdefault("unseen-tuple", intervals(model.valid_scores[unseen], labels[unseen], variant.seed))
+    return {
+        way: {"seeds": seeds, "range": _ranges(list(seeds.values())), "interval_95": spread.get(way, {})}
+        for way, seeds in ways.items()
+    }
 
 
 def _ranges(figures: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:

@@ -14,6 +14,8 @@ from risk_scoring.model_files import digest, model_digest, read_model, write_mod
 from risk_scoring.storage import Folder
 from risk_service import command, environment
 
+NAMES = ("model.txt", "features.json", "card.json", "card.en.md", "card.fr.md")
+
 
 @pytest.fixture
 def copy(model: Path, tmp_path: Path) -> Path:
@@ -62,7 +64,7 @@ def test_the_server_does_not_start_without_a_manifest(copy: Path) -> None:
 
 def test_the_digest_is_that_of_the_files_that_decide_a_score(model: Path) -> None:
     manifest = json.loads((model / "MANIFEST.json").read_text())
-    sums = {name: digest((model / name).read_bytes()) for name in ("model.txt", "features.json", "card.json")}
+    sums = {name: digest((model / name).read_bytes()) for name in NAMES}
     assert {name: entry["sha256"] for name, entry in manifest["files"].items()} == sums
     text = f"features.json {sums['features.json']}\nmodel.txt {sums['model.txt']}\n"
     assert manifest["model_digest"] == model_digest(sums) == digest(text.encode())

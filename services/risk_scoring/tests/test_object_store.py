@@ -129,7 +129,8 @@ def test_a_model_trained_in_the_object_store_is_that_trained_from_files(data: Pa
         assert train.run(["--data", "s3://declarations/", "--output", output, "--local", "--seeds", "1"]) == 0
     assert read_model(open_store(output)).model_digest == read_model(Folder(model)).model_digest
     names = {one["Key"] for one in client.list_objects_v2(Bucket="models")["Contents"]}
-    assert names == {f"risk-scoring/1/{name}" for name in ("model.txt", "features.json", "card.json", "MANIFEST.json")}
+    files = ("model.txt", "features.json", "card.json", "card.en.md", "card.fr.md", "MANIFEST.json")
+    assert names == {f"risk-scoring/1/{name}" for name in files}
 
 
 @pytest.mark.usefixtures("credentials")

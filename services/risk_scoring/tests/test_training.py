@@ -16,7 +16,7 @@ from risk_scoring.evaluation import area_under_roc, measure
 from risk_scoring.features import FEATURE_NAMES, FEATURES, TUPLE_FIELDS, Encoder, fold_of, without_tuple
 from risk_scoring.predictor import Predictor
 from risk_scoring.storage import Folder
-from risk_scoring.training import CUTS, FOLDS, assemble, encode_fold, unseen_goods
+from risk_scoring.training import CUTS, FOLDS, VARIANTS, assemble, encode_fold, unseen_goods
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_figures_of_the_card_are_those_of_the_served_model(
 
 
 def test_the_card_shows_the_result_three_ways_with_the_caution(card: dict[str, Any]) -> None:
-    assert set(card["results_on_valid"]) == {"full", "without-tuple", "unseen-tuple"}
+    assert set(card["results_on_valid"]) == {"published-protocol", "full", "without-tuple", "unseen-tuple"}
     assert all(found["seeds"]["1"]["rows"] for found in card["results_on_valid"].values())
     assert "None of them promises a rate on real declarations" in card["caution"]
     unseen = card["data"]["valid"]["rows_with_unseen_tuple"]
@@ -60,7 +60,7 @@ def test_the_card_shows_the_result_three_ways_with_the_caution(card: dict[str, A
 
 def test_the_card_tells_where_each_task_ran(card: dict[str, Any]) -> None:
     tasks = card["training"]["tasks"]
-    assert len(tasks) == FOLDS + len(CUTS) + 2 * len(card["training"]["seeds"])
+    assert len(tasks) == FOLDS + len(CUTS) + len(VARIANTS) * len(card["training"]["seeds"])
     assert {task["node"] for task in tasks} == set(card["training"]["nodes"])
 
 

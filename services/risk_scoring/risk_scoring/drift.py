@@ -1,0 +1,123 @@
+"""How far today's declarations are from those that a model was trained on: PSI, KS and Jensen-Shannon distance.
+
+A reference holds the shares of each field's values (numbers in tenths of the reference). Too few declarations give no
+figure: not measured is not "no drift".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from risk_scoring.schema import Row
+
+LEAST_DECLARATIONS = 200
+WARN, ALARM = 0.1, 0.25  # the usual reading of a population stability index
+LEAST_SHARE = 1e-4  # stands for a share of nothing, whose logarithm is none
+VALUES_MOST = 20  # the most frequent values of a field; the rest is one value
+
+TEXTS = ("country_of_origin", "country_of_departure", "office_id", "import_type", "mode_of_transport", "tax_type")
+NUMBERS = ("net_mass", "item_price", "tax_rate")
+OTHER = "other"
+
+Verdict = Literal["steady", "warn", "alarm", "not measured"]
+
+
+def reference(rows: Sequence[Row], scores: NDArray[np.float64] | None) -> dict[str, Any]:
+    """Return the shares by field, and of the score where there is one, as plain data.
+
+    A model's scores of what it has learnt from are no reference: give those of later declarations.
+    """
+    fields: dict[str, Any] = {}
+    for name in TEXTS:
+        frequent = [value for value, _ in sorted(Counter(str(r[name]) for r in rows).items(), key=_rank)[:VALUES_MOST]]
+        fields[name] = {"values": frequent}
+    columns = {name: np.array([float(row[name]) for row in rows]) for name in NUMBERS}
+    if scores is not None:
+        columns["score"] = scores
+    for name, values in columns.items():
+        ends = np.unique(np.quantile(values, np.arange(1, 10) / 10))
+        fields[name] = {"ends": [float(f"{end:.12g}") for end in ends]}
+    for name, field in fields.items():
+        field["shares"] = [round(float(s), 6) for s in _shares(field, _values(name, rows, scores))]
+    return {"declarations": len(rows), "fields": fields}
+
+
+def compare(
+    known: Mapping[str, Any], rows: Sequence[Row], scores: NDArray[np.float64] | None
+) -> dict[str, dict[str, Any]]:
+    """Return PSI, KS, JS and a verdict for each field of the reference `known`."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, field in known["fields"].items():
+        if min(len(rows), known["declarations"]) < LEAST_DECLARATIONS:
+            found[name] = {"verdict": "not measured", "declarations": len(rows)}
+            continue
+        before, now = np.array(field["shares"]), _shares(field, _values(name, rows, scores))
+        index = psi(before, now)
+        found[name] = {
+            "psi": round(index, 4),
+            "js": round(jensen_shannon(before, now), 4),
+            # categories have no order, and so no KS
+            "ks": round(kolmogorov_smirnov(before, now), 4) if "ends" in field else None,
+            "verdict": verdict(index),
+            "declarations": len(rows),
+        }
+    return found
+
+
+def verdict(index: float) -> Verdict:
+    """Return what a population stability index means.
+
+    >>> verdict(0.12)
+    'warn'
+    """
+    if index >= ALARM:
+        return "alarm"
+    return "warn" if index >= WARN else "steady"
+
+
+def psi(before: NDArray[np.float64], now: NDArray[np.float64]) -> float:
+    """Return the population stability index of two lists of shares."""
+    a, b = np.maximum(before, LEAST_SHARE), np.maximum(now, LEAST_SHARE)
+    return float(((b - a) * np.log(b / a)).sum())
+
+
+def kolmogorov_smirnov(before: NDArray[np.float64], now: NDArray[np.float64]) -> float:
+    """Return the largest distance of the two cumulative shares, on the reference's tenths."""
+    return float(np.abs(np.cumsum(before) - np.cumsum(now)).max())
+
+
+def jensen_shannon(before: NDArray[np.float64], now: NDArray[np.float64]) -> float:
+    """Return the Jensen-Shannon distance (base 2: 0 where equal, 1 where nothing is shared)."""
+    middle = (before + now) / 2
+
+    def divergence(shares: NDArray[np.float64]) -> float:
+        there = shares > 0
+        return float((shares[there] * np.log2(shares[there] / middle[there])).sum())
+
+    return float(np.sqrt(max(0.0, (divergence(before) + divergence(now)) / 2)))
+
+
+def _rank(entry: tuple[str, int]) -> tuple[int, str]:
+    return -entry[1], entry[0]
+
+
+def _values(name: str, rows: Sequence[Row], scores: NDArray[np.float64] | None) -> Sequence[Any]:
+    if name == "score":
+        return [] if scores is None else scores.tolist()
+    return [row[name] for row in rows]
+
+
+def _shares(field: Mapping[str, Any], values: Sequence[Any]) -> NDArray[np.float64]:
+    if "ends" in field:
+        places = np.searchsorted(np.array(field["ends"]), np.array(values, dtype=np.float64))
+        size = len(field["ends"]) + 1
+    else:
+        place = {value: i for i, value in enumerate(field["values"])}
+        places = np.array([place.get(str(value), len(place)) for value in values])
+        size = len(place) + 1
+    return np.bincount(places, minlength=size) / max(1, len(values))

@@ -8,6 +8,8 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Published declarations that lie in a folder data/customs beside this checkout are used; PORTOLAN_DATA names another folder.
 export PORTOLAN_DATA ?= $(firstword $(abspath $(wildcard ../*/data/customs)))
+# The report's text, where it lies beside this checkout: the tests then compare every requirement row with it.
+export PORTOLAN_REPORT ?= $(firstword $(abspath $(wildcard ../*/report/wco-ai-ml-report.fr.txt)))
 
 .PHONY: help prepare up down status test lint verify preview converge bench size clean
 

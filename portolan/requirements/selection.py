@@ -14,7 +14,10 @@ from portolan.sites.schema import Tier
 
 Language = Literal["en", "fr"]
 
-COLUMNS = ("id", "section", "component", "text", "operator", "value", "unit", "tier", "kind", "level", "note")
+COLUMNS = (
+    *("id", "section", "component", "text", "operator", "value", "unit", "tier", "kind", "level", "note"),
+    *("table", "upper", "open_ended"),
+)
 
 
 def language_of(name: str) -> Language:
@@ -63,8 +66,14 @@ def print_rows(rows: Sequence[Requirement], language: Language, output: str) -> 
     table(
         f"{len(rows)} requirements",
         ("id", "component", "text", "asks", "tier", "kind", "level"),
-        [(row[0], row[2], row[3], " ".join(row[4:7]).strip(), row[7], row[8], row[9]) for row in cells],
+        [(row[0], row[2], row[3], _asks(row), row[7], row[8], row[9]) for row in cells],
     )
+
+
+def _asks(cells: Sequence[str]) -> str:
+    operator, value, unit = cells[4:7]
+    upper = cells[COLUMNS.index("upper")]
+    return " ".join((operator, f"{value} to {upper}" if upper else value, unit)).strip()
 
 
 def _cell(row: Requirement, column: str, language: Language) -> str:

@@ -22,6 +22,7 @@ CPV: Final = {
     "network": "32420000",  # network equipment
     "installation": "51600000",  # installation services of computers and office equipment
     "training": "80533100",  # computer training services
+    "cloud": "72300000",  # data services
     "maintenance": "50300000",  # repair and maintenance of computers and related equipment
 }
 ONE, YEAR = "C62", "ANN"
@@ -30,10 +31,12 @@ ONE, YEAR = "C62", "ANN"
 def bill_of(site: Site, plan: Plan, requirements: Requirements, tongue: Tongue) -> Bill:
     """Return the bill of quantities of a plan, without prices."""
     goods = [*_servers(plan, tongue), *_storage(plan, tongue), *_network(plan, tongue)]
-    supply = [*goods, *_services(plan, requirements, tongue)]
+    everything = [*goods, *_services(plan, requirements, tongue), *_rented(plan, tongue), *_recurrent(tongue)]
+    supply = [line for line in everything if line.schedule == "supply"]
+    yearly = [line for line in everything if line.schedule == "recurrent"]
     lines = [
         line.model_copy(update={"number": f"{schedule}.{place}"})
-        for schedule, group in ((1, supply), (2, _recurrent(tongue)))
+        for schedule, group in ((1, supply), (2, yearly))
         for place, line in enumerate(group, 1)
     ]
     return Bill(currency=None, lines=tuple(lines))
@@ -60,7 +63,7 @@ def _servers(plan: Plan, tongue: Tongue) -> list[BillLine]:
                 number="0",
                 item=f"pools.{pool.name}",
                 schedule="supply",
-                title=tongue.say("bill.server", pool=_pool_name(pool, tongue)),
+                title=tongue.say("bill.server", pool=_name("pool", pool.name, tongue)),
                 specification=_server_specification(pool, plan, tongue),
                 quantity=Decimal(int(pool.count)),
                 unit=tongue.say("bill.unit.server"),
@@ -73,9 +76,9 @@ def _servers(plan: Plan, tongue: Tongue) -> list[BillLine]:
     return lines
 
 
-def _pool_name(pool: NodePool, tongue: Tongue) -> str:
-    key = f"pool.{pool.name}"
-    return tongue.say(key) if key in tongue.words else pool.name
+def _name(family: str, name: str, tongue: Tongue) -> str:
+    key = f"{family}.{name}"
+    return tongue.say(key) if key in tongue.words else name
 
 
 def _server_specification(pool: NodePool, plan: Plan, tongue: Tongue) -> tuple[str, ...]:
@@ -100,6 +103,8 @@ def _server_specification(pool: NodePool, plan: Plan, tongue: Tongue) -> tuple[s
 
 
 def _storage(plan: Plan, tongue: Tongue) -> list[BillLine]:
+    # What is rented is paid each year; what stands on the premises is bought once.
+    rented = plan.host_provider == "cloud"
     lines = []
     for field, check in (
         ("object_store_bytes", "platform.object-store"),
@@ -113,16 +118,16 @@ def _storage(plan: Plan, tongue: Tongue) -> list[BillLine]:
             BillLine(
                 number="0",
                 item=f"storage.{field}",
-                schedule="supply",
+                schedule="recurrent" if rented else "supply",
                 title=tongue.say(f"bill.storage.{field}"),
                 specification=(
                     tongue.say(f"specification.{field}", value=tongue.quantity(quantity.value, "bytes")),
                     tongue.say("specification.storage"),
                 ),
                 quantity=Decimal(1),
-                unit=tongue.say("bill.unit.lot"),
-                unit_code=ONE,
-                cpv=CPV["storage"],
+                unit=tongue.say("bill.unit.year" if rented else "bill.unit.lot"),
+                unit_code=YEAR if rented else ONE,
+                cpv=CPV["cloud" if rented else "storage"],
                 requirements=requirement_ids((quantity,)),
                 checks=(check,) if check and any(target.check == check for target in plan.targets) else (),
             )
@@ -133,6 +138,8 @@ def _storage(plan: Plan, tongue: Tongue) -> list[BillLine]:
 def _network(plan: Plan, tongue: Tongue) -> list[BillLine]:
     link = plan.network.node_link_bits_per_second
     ports = sum(int(pool.count) for pool in plan.pools)
+    if not ports:
+        return []
     return [
         BillLine(
             number="0",
@@ -182,6 +189,34 @@ def _services(plan: Plan, requirements: Requirements, tongue: Tongue) -> list[Bi
             cpv=CPV["training"],
         ),
     ]
+
+
+def _rented(plan: Plan, tongue: Tongue) -> list[BillLine]:
+    """Return what is rented in a cloud: instances by group, each described by what it must give."""
+    lines = []
+    for pool in plan.cloud.pools if plan.cloud else ():
+        specification = [
+            tongue.say("specification.cores", value=tongue.number(pool.cpu_cores)),
+            tongue.say("specification.memory", value=tongue.quantity(pool.memory_bytes, "bytes")),
+            tongue.say("specification.hours", hours=tongue.number(pool.hours_per_month)),
+        ]
+        if pool.accelerators:
+            specification.append(tongue.count("specification.accelerators", pool.accelerators))
+        lines.append(
+            BillLine(
+                number="0",
+                item=f"cloud.{pool.pool}",
+                schedule="recurrent",
+                title=tongue.say("bill.instances", pool=_name("purpose", pool.purpose, tongue)),
+                specification=tuple(specification),
+                quantity=Decimal(int(pool.count)),
+                unit=tongue.say("bill.unit.instance_year"),
+                unit_code=YEAR,
+                cpv=CPV["cloud"],
+                requirements=requirement_ids((pool.count,)),
+            )
+        )
+    return lines
 
 
 def _recurrent(tongue: Tongue) -> list[BillLine]:

@@ -12,10 +12,6 @@ MILESTONES = ("contract", "site", "delivery", "hosts", "platform", "verification
 def sites(case: Case) -> Section:
     """Return the site, its hosts, and the implementation schedule."""
     say = case.say
-    pools = "; ".join(
-        case.say("sites.alt_pool", count=case.tongue.number(int(pool.count)), name=case.name("pool", pool.name))
-        for pool in case.plan.pools
-    )
     return Section(
         id="sites",
         title=say("sites.title"),
@@ -27,30 +23,7 @@ def sites(case: Case) -> Section:
                     hosts=case.tongue.number(len(case.plan.hosts)),
                 )
             ),
-            Figure(
-                id="topology",
-                caption=say("sites.figure"),
-                alt=say("sites.alt", pools=pools, link=case.shown(case.plan.network.node_link_bits_per_second)),
-                svg=figures.topology(case),
-            ),
-            Table(
-                id="hosts",
-                caption=say("sites.hosts"),
-                dense=True,
-                columns=(
-                    Column(title=say("sites.host"), width=1.4),
-                    Column(title=say("sites.pool"), width=2.2),
-                    Column(title=say("sites.address"), width=1.4),
-                ),
-                rows=tuple(
-                    (
-                        Cell(text=host.name, role="code"),
-                        Cell(text=case.name("pool", host.node_pool)),
-                        Cell(text=host.address or say("sites.no_address"), role="code" if host.address else "body"),
-                    )
-                    for host in case.plan.hosts
-                ),
-            ),
+            *(_hosts(case) if case.plan.hosts else ()),
             Table(
                 id="milestones",
                 caption=say("milestones.caption"),
@@ -70,6 +43,40 @@ def sites(case: Case) -> Section:
                     for place, name in enumerate(MILESTONES, 1)
                 ),
                 note=say("milestones.note"),
+            ),
+        ),
+    )
+
+
+def _hosts(case: Case) -> tuple[Figure | Table, ...]:
+    say = case.say
+    pools = "; ".join(
+        case.say("sites.alt_pool", count=case.tongue.number(int(pool.count)), name=case.name("pool", pool.name))
+        for pool in case.plan.pools
+    )
+    return (
+        Figure(
+            id="topology",
+            caption=say("sites.figure"),
+            alt=say("sites.alt", pools=pools, link=case.shown(case.plan.network.node_link_bits_per_second)),
+            svg=figures.topology(case),
+        ),
+        Table(
+            id="hosts",
+            caption=say("sites.hosts"),
+            dense=True,
+            columns=(
+                Column(title=say("sites.host"), width=1.4),
+                Column(title=say("sites.pool"), width=2.2),
+                Column(title=say("sites.address"), width=1.4),
+            ),
+            rows=tuple(
+                (
+                    Cell(text=host.name, role="code"),
+                    Cell(text=case.name("pool", host.node_pool)),
+                    Cell(text=host.address or say("sites.no_address"), role="code" if host.address else "body"),
+                )
+                for host in case.plan.hosts
             ),
         ),
     )

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.hardware`: figures of the checks beside the same tools by hand, on this machine."""
+"""`python -m benchmarks.hardware [ROUNDS]`: figures of the checks beside the same tools by hand, on this machine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from portolan.conformity.depth import Depth
 from portolan.conformity.reach import Answer
 from portolan.conformity.run import site_plan
 from portolan.conformity.world import World
+from portolan.sizing.plan import Plan
 
 AGREEMENT = 0.05
 ROUNDS = 5
@@ -46,11 +48,15 @@ class Pair:
     hand: Any
 
 
+@cache
+def _plan() -> Plan:
+    return site_plan(paths.REPOSITORY / "sites" / "sandbox.yaml")
+
+
 def world() -> World:
     """Return a world of two hosts that are both this machine; a new one measures anew."""
     hosts: Any = {"one": Here(), "two": Here()}
-    plan = site_plan(paths.REPOSITORY / "sites" / "sandbox.yaml")
-    return World(plan, hosts, Path("/nonexistent"), "http://127.0.0.1:9", depth=Depth.STANDARD)
+    return World(_plan(), hosts, Path("/nonexistent"), "http://127.0.0.1:9", depth=Depth.STANDARD)
 
 
 def value(reading: Any) -> float:
@@ -76,12 +82,16 @@ PAIRS = (
 
 def main() -> int:
     """Print and keep the figures; 1 where one differs by more than a twentieth."""
-    found = []
+    found, rounds = [], int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     for pair in PAIRS:
         check, hand = [], []
-        for _ in range(ROUNDS):
+        for number in range(rounds):
+            # Who goes first changes: what the machine does beside falls on both alike.
+            if number % 2:
+                hand.append(pair.hand())
             check.append(pair.check())
-            hand.append(pair.hand())
+            if not number % 2:
+                hand.append(pair.hand())
         ratio = statistics.median(check) / statistics.median(hand)
         found.append(
             {"figure": pair.name, "unit": pair.unit, "check": check, "by_hand": hand, "ratio": round(ratio, 4)}
@@ -91,7 +101,7 @@ def main() -> int:
         )
     folder = paths.build() / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
-    document = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "rounds": ROUNDS, "figures": found}
+    document = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "rounds": rounds, "figures": found}
     (folder / "hardware.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return int(any(abs(float(str(entry["ratio"])) - 1) > AGREEMENT for entry in found))
 

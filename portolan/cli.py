@@ -19,6 +19,7 @@ ROOMS = (
     "portolan.sites.commands",
     "portolan.requirements.commands",
     "portolan.sizing.commands",
+    "portolan.cloud.commands",
     "portolan.report.commands",
     "portolan.bundle.commands",
     "portolan.sandbox.commands",

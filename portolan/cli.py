@@ -20,6 +20,7 @@ ROOMS = (
     "portolan.requirements.commands",
     "portolan.sizing.commands",
     "portolan.cloud.commands",
+    "portolan.costing.commands",
     "portolan.report.commands",
     "portolan.bundle.commands",
     "portolan.sandbox.commands",

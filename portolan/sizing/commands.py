@@ -46,6 +46,11 @@ def register(app: typer.Typer) -> None:
         from portolan.requirements import load_requirements
         from portolan.sizing import explanation
 
+        if item.startswith("bill."):
+            from portolan.costing.explanation import explain_line
+
+            explain_line(site, item, output)
+            return
         chain = explanation.explain(_plan(site), item, load_requirements())
         if output is Format.TABLE:
             explanation.print_chain(chain)

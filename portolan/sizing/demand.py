@@ -18,7 +18,7 @@ from portolan.sizing.plan import (
 from portolan.sizing.reasons import constant, decide, formula, weigh
 
 ASSUMED = "planning assumption of this kit, to be replaced by a measurement"
-# Detector images a second for each dense FP16 TFLOP/s at full efficiency; an assumption, not a submitted benchmark result.
+# Detector images a second for each dense FP16 TFLOP/s at full efficiency: an assumption, not a submitted result.
 IMAGES_PER_TERAFLOP, EFFICIENCY, CEILING = 1.8, 0.35, 0.70
 TILE_PIXELS = 800 * 800
 TRAINING_UTILISATION = 0.4
@@ -48,7 +48,7 @@ def concurrency(users: float, active: float, requests_per_hour: float, latency_s
 @formula("language.cache-bytes", "131,072 * (billions / 8)^0.4225", "Llama 3 configurations, 8B and 70B, FP16")
 def cache_bytes_per_token(billions: float) -> float:
     """Return the bytes of key-value cache that one token takes."""
-    return CACHE_BYTES_8B * (billions / 8) ** CACHE_EXPONENT
+    return float(CACHE_BYTES_8B * (billions / 8) ** CACHE_EXPONENT)
 
 
 @formula(

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from typing import Any
 
+from portolan.costing.book import load_catalogue
 from portolan.requirements.schema import Requirements
-from portolan.sites.schema import HostRole, Pool, Site, Tier
+from portolan.sites.schema import HostRole, Pool, Site, Tier, Topology
+from portolan.sizing import demand, hardware
+from portolan.sizing.compute import peak_arrivals
 from portolan.sizing.hosts import plan_hosts, plan_pools
 from portolan.sizing.network import plan_network
-from portolan.sizing.plan import NodePool, Plan
+from portolan.sizing.plan import AcceleratorPlan, NodePool, Plan, PlannedHost, ServicePlan, StoragePlan, YearPlan
+from portolan.sizing.reasons import constant, decide
 from portolan.sizing.services import plan_services
 from portolan.sizing.storage import plan_storage
 from portolan.sizing.targets import plan_targets
@@ -31,7 +37,98 @@ def size(site: Site, requirements: Requirements) -> Plan:
     services = plan_services(site, requirements)
     storage = plan_storage(site, requirements, enforce_minima)
     hosts = plan_hosts(site)
-    pools = plan_pools(site, services, storage, requirements, enforce_minima)
+    if not enforce_minima:
+        simulated = plan_pools(site, services, storage, requirements, enforce_minima)
+        return _plan(site, services, storage, hosts, simulated, requirements, {})
+    catalogue = load_catalogue()
+    streaming, notebooks = demand.streaming_plan(site), demand.notebook_plan(site)
+    brokers = streaming.kafka_brokers.value
+    cores = brokers * streaming.kafka_broker_cores.value + streaming.nifi_nodes.value * 4
+    cores += streaming.spark_cores.value + notebooks.cpu_cores.value
+    memory = brokers * streaming.kafka_broker_memory_bytes.value + streaming.nifi_nodes.value * 8e9
+    memory += streaming.spark_memory_bytes.value + notebooks.memory_bytes.value
+    unmet: list[str] = []
+    gpus = hardware.cheapest_gpu(site, catalogue, requirements)
+    if gpus is None:
+        unmet.append("no GPU of the catalogue meets the report's lines GPU-9.6.3-01 to 04")
+    parts: dict[str, Any] = {"accelerators": gpus, "streaming": streaming, "notebooks": notebooks}
+    pools: tuple[NodePool, ...] = ()
+    if site.topology is not Topology.CLOUD:
+        asked = 0.0 if gpus is None else gpus.total.value
+        pools = plan_pools(site, services, storage, requirements, enforce_minima, cores, memory, asked)
+        bought, missing = hardware.bought(pools, gpus.model if gpus else "l4", catalogue)
+        unmet += missing
+        parts |= {"hardware": tuple(bought), "facility": hardware.facility(site, bought, catalogue)}
+    if site.cloud is not None:
+        share = 1.0 if site.topology is Topology.CLOUD else 1.0 - (site.workload.share_on_site or 0.0)
+        cores += sum(service.replicas.value * service.cpu_millicores.value for service in services) / 1000
+        memory += sum(service.replicas.value * service.memory_mebibytes.value for service in services) * 2**20
+        if share > 0:
+            need = hardware.Need(cores * share, memory * share, share)
+            parts["cloud"], missing = hardware.cloud_plan(site, need, storage, catalogue, requirements)
+            unmet += missing
+            if site.topology is Topology.CLOUD:
+                pools = hardware.rented_pools(parts["cloud"])
+    nodes = sum(pool.count.value for pool in pools)
+    parts |= {
+        "backup": demand.backup_plan(site, storage.object_store_bytes.value),
+        "registry": demand.registry_plan(),
+        "monitoring": demand.monitoring_plan(nodes),
+        "years": plan_years(site, requirements, gpus),
+        "unmet": tuple(unmet),
+    }
+    return _plan(site, services, storage, hosts, pools, requirements, parts)
+
+
+def plan_years(site: Site, requirements: Requirements, gpus: AcceleratorPlan | None) -> tuple[YearPlan, ...]:
+    """Return the main quantities of each year: the load of the first year, grown."""
+    years = []
+    load = site.workload
+    for year in range(1, load.horizon_years + 1):
+        factor = (1 + load.growth_per_year) ** (year - 1)
+        grown = load.model_copy(
+            update={
+                "declarations_per_day": min(100_000_000, math.ceil(load.declarations_per_day * factor)),
+                "retention_days": min(load.retention_days, 365 * year),
+            }
+        )
+        that = site.model_copy(update={"workload": grown})
+        services = plan_services(that, requirements)
+        cores = sum(service.replicas.value * service.cpu_millicores.value for service in services) / 1000
+        memory = sum(service.replicas.value * service.memory_mebibytes.value for service in services) * 2**20
+        growth = f"year {year}: the first year's load times (1 + growth)^{year - 1}"
+        years.append(
+            YearPlan(
+                year=year,
+                arrivals_per_second=decide("declarations/s", peak_arrivals(that)),
+                cpu_cores=decide("cores", constant("years.cores", cores, growth)),
+                memory_bytes=decide("bytes", constant("years.memory", memory, growth)),
+                accelerators=decide(
+                    "GPU", constant("years.gpus", math.ceil((gpus.total.value if gpus else 0.0) * factor), growth)
+                ),
+                object_store_bytes=plan_storage(that, requirements, True).object_store_bytes,
+            )
+        )
+    return tuple(years)
+
+
+def _plan(
+    site: Site,
+    services: tuple[ServicePlan, ...],
+    storage: StoragePlan,
+    hosts: tuple[PlannedHost, ...],
+    pools: tuple[NodePool, ...],
+    requirements: Requirements,
+    parts: dict[str, Any],
+) -> Plan:
+    enforce_minima = site.hosts.provider != "sandbox"
+    targets = plan_targets(site, hosts, requirements)
+    if site.hosts.provider == "cloud":
+        nodes = sum(pool.count.value for pool in pools)
+        targets = tuple(
+            target.model_copy(update={"value": nodes}) if target.check == "cluster.nodes-ready" else target
+            for target in targets
+        )
     return Plan(
         site=site.name,
         site_digest=site_digest(site),
@@ -43,12 +140,15 @@ def size(site: Site, requirements: Requirements) -> Plan:
         services=services,
         storage=storage,
         network=plan_network(site, requirements, enforce_minima),
-        targets=plan_targets(site, hosts, requirements),
+        targets=targets,
         warnings=_warnings(site, pools),
+        **parts,
     )
 
 
 def _warnings(site: Site, pools: tuple[NodePool, ...]) -> tuple[str, ...]:
+    if site.hosts.provider == "cloud":
+        return ()
     found = []
     nodes = site.hosts.nodes
     workers = [host for host in nodes if host.role is HostRole.WORKER]

@@ -14,6 +14,8 @@ from portolan.sizing.plan import Plan, Quantity
 from portolan.sizing.reasons import FORMULAS
 from portolan.sizing.view import human
 
+PARTS = ("accelerators", "streaming", "backup", "registry", "notebooks", "monitoring", "facility", "cloud")
+
 
 class Step(Model):
     """One reason: where it comes from, in words, and whether it won."""
@@ -47,6 +49,14 @@ def quantities(plan: Plan) -> Iterator[tuple[str, Quantity]]:
             yield from _fields(f"{room}.{value.name}", value)
     yield from _fields("storage", plan.storage)
     yield from _fields("network", plan.network)
+    for room in PARTS:
+        part = getattr(plan, room)
+        if part is not None:
+            yield from _fields(room, part)
+    for pool in plan.cloud.pools if plan.cloud else ():
+        yield from _fields(f"cloud.{pool.pool}", pool)
+    for year in plan.years:
+        yield from _fields(f"years.{year.year}", year)
 
 
 def _fields(prefix: str, value: Model) -> Iterator[tuple[str, Quantity]]:

@@ -154,11 +154,14 @@ def plan_pools(
     storage: StoragePlan,
     requirements: Requirements,
     enforce_minima: bool,
+    more_cores: float = 0.0,
+    more_memory_bytes: float = 0.0,
+    gpus: float = 0.0,
 ) -> tuple[NodePool, ...]:
     """Return one pool for each kind of node that the site has, in the order in which the site names them."""
     load = tuple(services)
-    cores = _total(load, "cpu_millicores", CLUSTER_MILLICORES) / 1000
-    memory_bytes = _total(load, "memory_mebibytes", CLUSTER_MEBIBYTES) * 2**20
+    cores = _total(load, "cpu_millicores", CLUSTER_MILLICORES) / 1000 + more_cores
+    memory_bytes = _total(load, "memory_mebibytes", CLUSTER_MEBIBYTES) * 2**20 + more_memory_bytes
     members: dict[str, list[Host]] = {}
     for host in site.hosts.nodes:
         members.setdefault(pool_name(host), []).append(host)
@@ -195,7 +198,7 @@ def plan_pools(
                     *_minima(site, requirements, "host.memory-bytes", enforce_minima),
                 ),
                 disk_bytes=_disk(site, hosts, storage, requirements, enforce_minima),
-                accelerators=accelerators.per_node(site, hosts[0].pool, tuple(hosts), requirements),
+                accelerators=accelerators.per_node(site, hosts[0].pool, tuple(hosts), requirements, gpus),
                 accelerators_simulated=any(host.simulated_accelerators for host in hosts),
             )
         )

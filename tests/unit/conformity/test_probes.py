@@ -23,8 +23,9 @@ from portolan.conformity.depth import Depth
 from portolan.conformity.evidence import Evidence
 from portolan.conformity.judge import judge
 from portolan.conformity.probe import MISSING, Probe, ToolRun
-from portolan.conformity.reach import Answer
+from portolan.conformity.reach import Answer, HostUnreachableError
 from portolan.conformity.registry import CHECKS
+from portolan.conformity.verification import verify
 from portolan.conformity.world import World
 from portolan.sizing.plan import Target
 from tests.unit.conformity.test_verification import PLAN
@@ -307,3 +308,22 @@ def test_old_tls_counts_as_what_is_accepted():
     answers = {"a:1": {"1.0": "accepted", "1.3": "accepted"}, "b:1": {"1.0": "refused", "1.2": "accepted"}}
     assert exposure.oldest_accepted(answers).value == "1.0"
     assert verdict(exposure.oldest_accepted({"a:1": {"1.2": "refused"}}), ">=", "1.2", "version") == "fail"
+
+
+def test_a_host_that_dies_while_a_tool_runs_gives_no_verdict(here):
+    calls = []
+
+    def shell(script, *arguments):
+        calls.append(script)
+        if len(calls) > 1:  # the version was told, then the connection broke
+            raise HostUnreachableError("here (127.0.0.1): connection reset")
+        return Answer(status=0, output="fio-3.33\n", errors="")
+
+    here.hosts["here"].shell = shell
+    wanted = Target(
+        id="t", requirement="R", subject="host/here", check="host.disk-durable-seconds", operator="<=", value=9.0,
+        unit="seconds", statistic="p99",
+    )  # fmt: skip
+    (judgement,) = verify(here, [wanted], CHECKS)
+    assert judgement.verdict == "not-measured"
+    assert "unreachable while it was measured" in judgement.explanation

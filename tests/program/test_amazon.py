@@ -10,16 +10,20 @@ import ipaddress
 import json
 import typing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pulumi
 import pytest
 from pulumi import _types
 
 from portolan.requirements import load_requirements
+from portolan.sites.loader import load_site
+from portolan.sizing.engine import size
 from portolan.sizing.parts import CloudPlan, CloudPool
 from portolan.sizing.quantity import Quantity
 from stacks.policies import rules
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SECRET_MARK = "4dabf18193072939515e22adb298388d"
 
 
@@ -90,15 +94,15 @@ class Recorder(pulumi.runtime.Mocks):
         return {"accountId": "123456789012", "arn": "", "id": "", "userId": ""}
 
 
-@pytest.fixture(scope="module")
-def stack():
+def run(rented):
+    """Run the program of the plan's rented part once, and return what it registered."""
     from stacks.clusters.aws import AmazonCluster
     from stacks.clusters.rented import RentedArgs
 
     arguments = RentedArgs(
         name="customs",
-        plan=PLAN,
-        zones=PLAN.zones,
+        plan=rented,
+        zones=rented.zones,
         addresses=ipaddress.IPv4Network("10.64.0.0/16"),
         cost_centre="customs-risk",
         monthly_budget=5000.0,
@@ -119,6 +123,11 @@ def stack():
         loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(program))
     recorder.outputs = outputs
     return recorder
+
+
+@pytest.fixture(scope="module")
+def stack():
+    return run(PLAN)
 
 
 def of(stack, kind):
@@ -198,6 +207,17 @@ def test_nodes_are_the_plans(stack):
     assert groups["training-interruptible"]["capacityType"] == "SPOT"
     assert groups["gpu-on-demand"]["amiType"] == "AL2023_x86_64_NVIDIA"
     assert groups["cpu-reserved"]["scalingConfig"] == {"desiredSize": 3, "minSize": 3, "maxSize": 5}
+
+
+def test_the_example_site_gives_the_node_groups_of_its_plan():
+    planned = size(load_site(REPOSITORY / "sites" / "aws.yaml"), load_requirements()).cloud
+    groups = {one.properties["labels"]["portolan.dev/pool"]: one for one in of(run(planned), GROUP)}
+    assert {
+        name: (one.properties["instanceTypes"], one.properties["scalingConfig"]) for name, one in groups.items()
+    } == {
+        one.pool: ([one.instance], {"desiredSize": int(one.count), "minSize": one.least, "maxSize": one.most})
+        for one in planned.pools
+    }
 
 
 def test_each_zone_has_its_own_way_out_and_no_ranges_overlap(stack):

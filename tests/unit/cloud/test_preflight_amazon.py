@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
@@ -11,6 +16,7 @@ from portolan.errors import PortolanError
 from portolan.sizing.parts import CloudPlan, CloudPool
 from portolan.sizing.quantity import Quantity
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 STANDARD = "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances"
 QUOTAS = {
     "ec2": {STANDARD: 256, "Running On-Demand G and VT instances": 96, "EC2-VPC Elastic IPs": 5},
@@ -135,3 +141,20 @@ def test_without_credentials_there_is_one_clear_error(monkeypatch, tmp_path):
     with pytest.raises(PortolanError, match="no usable credentials") as error:
         amazon.preflight(plan())
     assert error.value.remedy
+
+
+def test_the_command_ends_with_2_where_there_are_no_credentials(tmp_path):
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    none = str(tmp_path / "none")
+    nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none}
+    done = subprocess.run(
+        [sys.executable, "-c", "from portolan.cli import run; run()", "preflight", "aws", "sites/aws.yaml"],
+        cwd=REPOSITORY,
+        env={**keep, **nowhere},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "no usable credentials" in done.stderr
+    assert "remedy:" in done.stderr

@@ -136,12 +136,7 @@ def cost(
             likely_order=order,
             order_changes=float(np.mean(np.any(ranked != expected, axis=0))),
         ),
-        break_even=shapes.BreakEven(
-            gpu_hours_per_year=None,
-            gpu_item=None,
-            gpu_instance=None,
-            years=_break_even(by_year["on-prem"], by_year["cloud"]),
-        ),
+        break_even=_hours_of_use(bills, catalogue, site, _break_even(by_year["on-prem"], by_year["cloud"]), horizon),
         report_ranges=report_ranges(catalogue),
         assumptions=(
             _assumption("load", LOAD, "of the site file's load", None, ranks),
@@ -286,6 +281,36 @@ def _break_even(owned: tuple[Decimal, ...], rented: tuple[Decimal, ...]) -> floa
                 float(year) if year == 0 else year - 1 + float(before / (before - gap)) if before > gap else float(year)
             )
     return None
+
+
+def _hours_of_use(
+    bills: Mapping[OptionName, Bill],
+    catalogue: Mapping[str, CatalogueItem],
+    site: Site,
+    years: float | None,
+    horizon: int,
+) -> shapes.BreakEven:
+    """Return the break-even: a year of owned GPU servers, over an hour on demand of the instances that replace them.
+
+    The owned year is the purchase over the horizon with its maintenance and residual value; energy is left out.
+    """
+    owned = [line for line in bills["on-prem"].lines if line.item.startswith("bill.on-prem.gpu-")]
+    rented = next((line for line in bills["cloud"].lines if line.item == "bill.cloud.gpu"), None)
+    if not owned or rented is None:
+        return shapes.BreakEven(gpu_hours_per_year=None, gpu_item=None, gpu_instance=None, years=years)
+    price, upkeep = catalogue[rented.catalogue_item].price, catalogue["maintenance"].price
+    if price is None or upkeep is None:
+        return shapes.BreakEven(gpu_hours_per_year=None, gpu_item=None, gpu_instance=None, years=years)
+    purchase = float(sum(line.total for line in owned))
+    a_year = purchase * ((1 - RESIDUAL_SHARE) / horizon + float(upkeep.likely))
+    instances = float(rented.quantity) / 8760
+    hours = a_year / (instances * float(price.likely) * site.finance.exchange)
+    return shapes.BreakEven(
+        gpu_hours_per_year=round(hours, 1) if hours <= 8760 else None,
+        gpu_item=next(line.catalogue_item for line in owned if catalogue[line.catalogue_item].kind == "gpu"),
+        gpu_instance=rented.catalogue_item,
+        years=years,
+    )
 
 
 def report_ranges(catalogue: Mapping[str, CatalogueItem]) -> tuple[shapes.ReportRange, ...]:

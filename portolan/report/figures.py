@@ -61,7 +61,13 @@ def capacity(tongue: Tongue, years: Sequence[int], kept: Sequence[float], bought
     """Return bars of what is kept at the end of each year, under the line of what is bought."""
     with _canvas(2.7) as (figure, axes):
         bars = axes.bar([str(year) for year in years], [amount / 1e12 for amount in kept], color=BLUE, width=0.55)
-        axes.bar_label(bars, labels=[tongue.quantity(amount, "bytes") for amount in kept], padding=2, fontsize=8)
+        axes.bar_label(
+            bars,
+            labels=[tongue.quantity(amount, "bytes") for amount in kept],
+            label_type="center",
+            color="white",
+            fontsize=8,
+        )
         axes.axhline(bought / 1e12, color=ORANGE, linewidth=1.6)
         axes.annotate(
             tongue.say("growth.line", bought=tongue.quantity(bought, "bytes")),

@@ -18,7 +18,7 @@ def sites(case: Case) -> Section:
         blocks=(
             Paragraph(
                 text=say(
-                    "sites.intro",
+                    "sites.intro" if case.plan.hosts else "sites.rented",
                     topology=say(f"topology.{case.site.topology.value}"),
                     hosts=case.tongue.number(len(case.plan.hosts)),
                 )

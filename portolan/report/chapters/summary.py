@@ -37,20 +37,26 @@ def chapter(case: Case) -> Section:
 
 def _facts(case: Case) -> tuple[Fact, ...]:
     plan = case.plan
+    rented = plan.host_provider == "cloud"
     servers = sum(int(pool.count) for pool in plan.pools)
     workers = sum(int(pool.count) for pool in plan.pools if pool.role is HostRole.WORKER)
     accelerators = int(total(plan.pools, "accelerators"))
+    if plan.cloud is not None:
+        instances = plan.cloud.pools
+        servers += sum(int(pool.count) for pool in instances)
+        accelerators += sum(int(pool.count) * pool.accelerators for pool in instances)
+    known = servers > 0
     simulated = any(pool.accelerators_simulated for pool in plan.pools)
     price = case.bill.total("supply")
     return (
         Fact(
             label=case.say("facts.servers"),
-            value=case.tongue.number(servers),
-            detail=case.tongue.count("facts.workers", workers),
+            value=case.tongue.number(servers) if known else case.say("none"),
+            detail=case.say("facts.rented") if rented else case.tongue.count("facts.workers", workers),
         ),
         Fact(
             label=case.say("facts.accelerators"),
-            value=case.tongue.number(accelerators),
+            value=case.tongue.number(accelerators) if known else case.say("none"),
             detail=case.say("facts.simulated" if simulated else "facts.accelerators_detail"),
         ),
         Fact(

@@ -42,7 +42,7 @@ class Need(NamedTuple):
 @formula(
     "facility.energy",
     "kW * 0.6 * PUE * 8,760",
-    "Uptime Institute survey 2025: mean PUE 1.54; load share is an assumption",
+    "PUE 1.54 and a load of 60 % are planning assumptions",
 )
 def energy(watts: float, effectiveness: float) -> float:
     """Return the kilowatt-hours of a year."""

@@ -13,6 +13,8 @@ from typing import Any
 import orjson
 
 from risk_scoring import binary_tensors
+from risk_scoring.audit import AuditLog
+from risk_scoring.decisions import entry, parse_decision
 from risk_scoring.errors import BadRequestError
 from risk_scoring.predictor import Predictions, Predictor
 from risk_scoring.protocol import (
@@ -49,7 +51,11 @@ class Limits:
 class Application:
     """Answers requests with one predictor. Its interface is RSGI's `__rsgi__`."""
 
-    def __init__(self, predictor: Predictor, model: str, telemetry: Telemetry, limits: Limits) -> None:
+    def __init__(
+        self, predictor: Predictor, model: str, telemetry: Telemetry, limits: Limits, audit: AuditLog | None = None
+    ) -> None:
+        self.audit = audit
+        self._decisions = f"/v1/models/{model}/decisions"
         self.predictor = predictor
         self.model = model
         self.telemetry = telemetry
@@ -67,8 +73,29 @@ class Application:
             await self._predict(scope, proto, "v1", match[1])
         elif (match := V2_MODEL.fullmatch(path)) is not None and match[3] == "/infer":
             await self._predict(scope, proto, "v2", match[1], match[2])
+        elif path == self._decisions:
+            await self._decide(scope, proto)
         else:
             self._tell(scope, proto, path)
+
+    async def _decide(self, scope: Any, proto: Any) -> None:
+        """Record an officer's decision; it is on the disk before it is confirmed."""
+        status, document = 201, {}
+        try:
+            if scope.method != "POST":
+                raise BadRequestError(scope.path, f"{scope.method} is not answered here", "use POST", status=405)
+            if self.audit is None:
+                remedy = "set RISK_SCORING_AUDIT_DIR and RISK_SCORING_AUDIT_KEY_FILE"
+                raise BadRequestError(scope.path, "this server keeps no log of decisions", remedy, status=404)
+            decision = parse_decision(await self._body(scope, proto))
+            sealed = await asyncio.to_thread(self.audit.append, "decision", entry(decision))
+            document = {"recorded": sealed, "override": decision.override}
+        except BadRequestError as error:
+            status, document = error.status, {"error": str(error)}
+        except OSError as error:
+            remedy = "try again; the decision is not recorded"
+            status, document = 503, {"error": f"audit log: {error.strerror or error}; {remedy}"}
+        proto.response_bytes(status, JSON, orjson.dumps(document))
 
     def _tell(self, scope: Any, proto: Any, path: str) -> None:
         """Answer everything but predictions."""

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 import threading
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 # One thread a worker: before LightGBM is imported, whose OpenMP pool would otherwise take every core.
@@ -23,6 +26,7 @@ from granian.log import LogLevels
 from granian.server import MPServer
 
 from risk_scoring.application import Application, Limits
+from risk_scoring.audit import KEY_BYTES_LEAST, AuditLog
 from risk_scoring.errors import EXIT_COULD_NOT_RUN, RiskScoringError
 from risk_scoring.model_files import read_model
 from risk_scoring.predictor import Predictor
@@ -46,6 +50,29 @@ def find_model(address: str) -> Store:
     if len(below) > 1:
         raise RiskScoringError(address, f"it holds {len(below)} models", "name the folder of one of them")
     return Folder(below[0]) if below else store
+
+
+def audit_settings() -> tuple[Path, bytes] | None:
+    """Return the folder and the key of the log of decisions, or None where the environment asks for none."""
+    folder, key = os.environ.get("RISK_SCORING_AUDIT_DIR"), os.environ.get("RISK_SCORING_AUDIT_KEY_FILE")
+    if not folder:
+        return None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RiskScoringError("RISK_SCORING_AUDIT_DIR", f"{folder} cannot be written", "name a writable folder")
+    if not key:
+        raise RiskScoringError("RISK_SCORING_AUDIT_KEY_FILE", "missing", "name a file of random bytes")
+    secret = Folder(Path(key).parent).read(Path(key).name)
+    if len(secret) < KEY_BYTES_LEAST:
+        raise RiskScoringError(key, f"fewer than {KEY_BYTES_LEAST} bytes", "make a longer random key")
+    return Path(folder), secret
+
+
+def open_audit(settings: tuple[Path, bytes] | None) -> AuditLog | None:
+    """Return a log of this process's own: two could not append to one chain."""
+    if settings is None:
+        return None
+    folder, key = settings
+    return AuditLog(folder / f"decisions-{socket.gethostname()}-{os.getpid()}-{time.time_ns()}.jsonl", key)
 
 
 class DrainingServer(MPServer):
@@ -86,6 +113,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         drain_seconds = _whole("RISK_SCORING_DRAIN_SECONDS", 5, 0, 600)
         stop_seconds = _whole("RISK_SCORING_STOP_SECONDS", 20, 1, 600)
         predictor = Predictor.of(read_model(find_model(options.model_dir)))
+        audit = audit_settings()
     except RiskScoringError as error:
         print(error, file=sys.stderr)
         return EXIT_COULD_NOT_RUN
@@ -101,7 +129,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         telemetry.join()
         # a large batch in a thread gives way to the event loop after this, instead of Python's 5 ms
         sys.setswitchinterval(0.0005)
-        return Application(predictor, options.model_name, telemetry, limits)
+        return Application(predictor, options.model_name, telemetry, limits, open_audit(audit))
 
     server = DrainingServer(
         telemetry,

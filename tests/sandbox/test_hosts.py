@@ -59,7 +59,8 @@ def test_container_and_kubelet_data_lie_on_no_overlay(one):
 
 def test_the_bundle_is_there_and_cannot_be_changed(one, document):
     path = document["hosts"][0]["facts"]["portolan_bundle_path"]
-    assert one.on("worker-1", f"sudo test -f {path}/roots/host.tar && ! sudo touch {path}/x 2>/dev/null && echo ok") == "ok"
+    command = f"sudo test -f {path}/roots/host.tar && ! sudo touch {path}/x 2>/dev/null && echo ok"
+    assert one.on("worker-1", command) == "ok"
 
 
 def test_hosts_reach_each_other_by_address(one, document):

@@ -86,7 +86,12 @@ def _targets_of(floor: Floor, row: Requirement, plan: Plan) -> Iterator[Target]:
 
 
 def _aim(floor: Floor, row: Requirement) -> tuple[Operator, float | str, str]:
-    operator: Operator = floor.operator or row.operator
+    if floor.operator is not None:
+        operator: Operator = floor.operator
+    elif row.operator == "range":
+        raise ValueError(f"{row.id}: a range names no number to reach; give the acceptance line operator and value")
+    else:
+        operator = row.operator
     if operator == "present":
         return operator, "present", ""
     if floor.value is not None:

@@ -97,8 +97,11 @@ def _cluster(site_path: Path) -> str:
 
 def _platform(site_path: Path) -> str:
     from portolan.platform import program
+    from portolan.platform.standing import wait_until_standing
 
     outcome = program.run("up", site_path)
+    kubeconfig = paths.site_state(load_site(site_path).name) / "kubeconfig"
+    wait_until_standing(kubeconfig, lambda line: people.print(f"  {line}", markup=False, soft_wrap=True))
     return f"{len(outcome.changes)} changes"
 
 

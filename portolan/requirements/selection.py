@@ -16,7 +16,7 @@ Language = Literal["en", "fr"]
 
 COLUMNS = (
     *("id", "section", "component", "text", "operator", "value", "unit", "tier", "kind", "level", "note"),
-    *("table", "upper", "open_ended"),
+    *("table", "upper", "open_ended", "topologies", "contradicts", "checks", "components", "roles", "locator"),
 )
 
 
@@ -77,9 +77,11 @@ def _asks(cells: Sequence[str]) -> str:
 
 
 def _cell(row: Requirement, column: str, language: Language) -> str:
-    value = getattr(row, column)
+    value = getattr(row.answers if column in ("components", "roles") else row, column)
     if isinstance(value, Text):
         return value.fr if language == "fr" else value.en
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, tuple):
+        return " ".join(str(getattr(entry, "value", entry)) for entry in value)
     return "" if value is None else str(value)

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from benchmarks.figures import Figure, figure, good, show, write
-from benchmarks.serving.servers import HERE, SERVICE, Running, running, servers
+from benchmarks.serving.servers import HERE, MODULES, Running, running, servers
 from portolan import paths
 from portolan.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, PortolanError
 from portolan.output import people
@@ -51,7 +51,7 @@ def generator() -> Path:
 def trained(work: Path, rows: int) -> Path:
     """Return a model trained on invented declarations, which are the same everywhere."""
     model, data = work / "model", work / "declarations"
-    environment = {**os.environ, "PYTHONPATH": str(SERVICE), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": MODULES, "OMP_NUM_THREADS": "1"}
     people.print(f"training the model on {rows} invented declarations")
     for module, options in (
         ("generate", ["--out", str(data), "--rows", str(rows)]),

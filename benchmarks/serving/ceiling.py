@@ -9,9 +9,9 @@ from typing import Any
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import MPServer
-from risk_scoring.model_files import read_model
+from model_server.sealed import read_sealed
+from model_server.storage import Folder
 from risk_scoring.predictor import Predictor
-from risk_scoring.storage import Folder
 
 HEADERS = [("content-type", "application/json")]
 ANSWER = (
@@ -37,7 +37,7 @@ class Ceiling:
 
 if __name__ == "__main__":
     folder, port, reasons = sys.argv[1:4]
-    handler = Ceiling(Predictor.of(read_model(Folder(Path(folder)))), reasons == "reasons")
+    handler = Ceiling(Predictor.of(read_sealed(Folder(Path(folder)))), reasons == "reasons")
     MPServer(
         target="ceiling:Ceiling",
         address="127.0.0.1",

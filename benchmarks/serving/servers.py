@@ -22,7 +22,8 @@ from portolan.errors import PortolanError
 from portolan.output import people
 
 HERE = Path(__file__).resolve().parent
-SERVICE = HERE.parents[1] / "services" / "risk_scoring"
+SERVICES = HERE.parents[1] / "services"
+MODULES = os.pathsep.join(str(SERVICES / name) for name in ("model_server", "risk_scoring"))
 PEERS: Mapping[str, tuple[str, ...]] = {
     "kserve": ("kserve==0.21.0", "lightgbm==4.7.0"),
     "mlserver": ("mlserver==1.7.1", "mlserver-lightgbm==1.7.1", "lightgbm==4.7.0"),
@@ -145,10 +146,10 @@ def running(server: Server, core: int | None, log: Path) -> Iterator[Running]:
 
 def servers(names: Sequence[str], model: Path, work: Path) -> list[Server]:
     """Return the servers called `names` of the model in `model`, with their requests written under `work`."""
-    sys.path.insert(0, str(SERVICE))
+    sys.path[:0] = MODULES.split(os.pathsep)
+    from model_server.storage import Folder
     from risk_scoring.dataset import read_dataset
     from risk_scoring.features import Encoder
-    from risk_scoring.storage import Folder
 
     rows = read_dataset(Folder(work / "declarations"), "valid.csv").rows[:500]
     encoder = Encoder.from_document(json.loads((model / "features.json").read_text())["encoder"])
@@ -166,7 +167,7 @@ def servers(names: Sequence[str], model: Path, work: Path) -> list[Server]:
         "tensors",
         [{"inputs": [{"name": "x", "shape": [1, len(x)], "datatype": "FP64", "data": x}]} for x in lines],
     )
-    python, ours = sys.executable, {"PYTHONPATH": str(SERVICE), "RISK_SCORING_DRAIN_SECONDS": "0"}
+    python, ours = sys.executable, {"PYTHONPATH": MODULES, "MODEL_SERVER_DRAIN_SECONDS": "0"}
     serve = [
         python,
         "-m",

@@ -143,6 +143,7 @@ class OwnImage(Model):
     repository: str
     nodes: tuple[Node, ...]
     context: str | None = None
+    shared: tuple[str, ...] = ()  # further folders that are put beside the context's own
     dockerfile: str | None = None
     requirements: str | None = None
     recipe: str | None = None
@@ -171,6 +172,7 @@ class Data(Model):
     files: tuple[DataFile, ...]
     generator: str
     generator_folder: str
+    generator_needs: str  # a folder of modules that it imports besides its own
 
 
 class Chart(Model):

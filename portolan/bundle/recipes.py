@@ -226,6 +226,7 @@ def service_image(own: OwnImage) -> Artefact:
     """An image of one of the project's services; its tag is the beginning of its key."""
     assert own.context is not None
     folder = paths.REPOSITORY / own.context
+    shared = [paths.REPOSITORY / one for one in own.shared]
     needs = ["roots/base"] + ([f"wheels/{own.name}"] if own.requirements is not None else [])
 
     def inputs() -> object:
@@ -233,7 +234,7 @@ def service_image(own: OwnImage) -> Artefact:
             raise PortolanError(str(folder / str(own.dockerfile)), "is missing", "restore it from the repository")
         return {
             "image": own.model_dump(mode="json"),
-            "context": digest_of_sources([folder]),
+            "context": digest_of_sources([folder, *shared]),
             "base": images.BASE_RECIPE,
         }
 
@@ -247,7 +248,8 @@ def service_image(own: OwnImage) -> Artefact:
         ):
             base = images.ensure_base(job.workshop, builder, job.artefact, job.needs["roots/base"].digest)
             ignore = shutil.ignore_patterns("__pycache__", ".*", "tests")
-            shutil.copytree(folder, context, dirs_exist_ok=True, ignore=ignore)
+            for source in (folder, *shared):
+                shutil.copytree(source, context, dirs_exist_ok=True, ignore=ignore)
             if own.requirements is not None:
                 job.place_need(f"wheels/{own.name}", context)
                 base = images.mark_base(job.workshop, builder, base, job.needs[f"wheels/{own.name}"].digest)
@@ -294,7 +296,8 @@ def data_set(data: Data, workshop: Workshop) -> Artefact:
             origin = GENERATED
             with job.workshop.turn("build", job.artefact, "generating declarations"):
                 command = [sys.executable, "-m", data.generator, "--output", str(folder)]
-                job.workshop.run(job.artefact, command, cwd=generator, remedy="set PORTOLAN_DATA")
+                modules = {"PYTHONPATH": str(paths.REPOSITORY / data.generator_needs)}
+                job.workshop.run(job.artefact, command, cwd=generator, remedy="set PORTOLAN_DATA", environment=modules)
         (job.directory / ORIGIN).write_text(origin, encoding="utf-8")
         return []
 

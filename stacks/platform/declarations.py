@@ -15,7 +15,7 @@ NAME = "declarations-load"
 FILES = ("train.csv", "valid.csv")
 UPLOAD = """
 import pathlib, sys
-from risk_scoring.storage import open_store
+from model_server.storage import open_store
 store = open_store(sys.argv[1])
 for name in sys.argv[2:]:
     store.write(name, pathlib.Path("/data", name).read_bytes())

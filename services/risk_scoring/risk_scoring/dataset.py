@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from risk_scoring.errors import RiskScoringError
+from model_server.errors import ServiceError
+from model_server.storage import Store
 from risk_scoring.features import Labels
 from risk_scoring.schema import COLUMNS, CRITICAL_FRAUD_COLUMN, FRAUD_COLUMN, Row, from_csv
-from risk_scoring.storage import Store
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Dataset:
 def read_dataset(store: Store, name: str) -> Dataset:
     """Read the CSV called `name`.
 
-    Raises RiskScoringError that names the file, the line and the column where it is not as published.
+    Raises ServiceError that names the file, the line and the column where it is not as published.
     """
     return parse_dataset(store.read(name), name)
 
@@ -54,22 +54,22 @@ def parse_dataset(content: bytes, name: str) -> Dataset:
         missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
         if missing:
             remedy = f"give the {len(COLUMNS)} columns of the published set"
-            raise RiskScoringError(f"{name}:1", f"no column {missing[0]!r}", remedy)
+            raise ServiceError(f"{name}:1", f"no column {missing[0]!r}", remedy)
         rows: list[Row] = []
         labels: list[int] = []
         for record in reader:
             where = f"{name}:{reader.line_num}"
             if None in record or None in record.values():
-                raise RiskScoringError(where, "too many or too few columns", "quote values that hold a comma")
+                raise ServiceError(where, "too many or too few columns", "quote values that hold a comma")
             if record[FRAUD_COLUMN] not in ("0", "1") or record[CRITICAL_FRAUD_COLUMN] not in ("0", "1", "2"):
-                raise RiskScoringError(where, "no label", "Fraud is 0 or 1, Critical Fraud is 0, 1 or 2")
+                raise ServiceError(where, "no label", "Fraud is 0 or 1, Critical Fraud is 0, 1 or 2")
             try:
                 rows.append(from_csv(record))
             except ValueError as error:
-                raise RiskScoringError(where, str(error), "give a finite number") from None
+                raise ServiceError(where, str(error), "give a finite number") from None
             labels.append(int(record[FRAUD_COLUMN]))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise RiskScoringError(name, f"no readable CSV ({error})", "save it as CSV in UTF-8") from None
+        raise ServiceError(name, f"no readable CSV ({error})", "save it as CSV in UTF-8") from None
     if not 0 < sum(labels) < len(labels):
-        raise RiskScoringError(name, "it holds no fraud or nothing but fraud", "give declarations of both kinds")
+        raise ServiceError(name, "it holds no fraud or nothing but fraud", "give declarations of both kinds")
     return Dataset(name, hashlib.sha256(content).hexdigest(), rows, np.array(labels, dtype=np.int8))

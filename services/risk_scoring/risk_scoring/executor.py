@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from risk_scoring.errors import RiskScoringError
+from model_server.errors import ServiceError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -70,22 +70,22 @@ class RayExecutor:
     def __init__(self, address: str, nodes: int, task_cpus: float, wait_seconds: float) -> None:
         """Join the cluster at `address` and wait until `nodes` of its nodes can take tasks.
 
-        Raises RiskScoringError where Ray is missing, nothing answers, or too few nodes come in time.
+        Raises ServiceError where Ray is missing, nothing answers, or too few nodes come in time.
         """
         try:
             import ray
         except ImportError as error:
-            raise RiskScoringError("ray", "Ray is not installed", "use the training image, or --local") from error
+            raise ServiceError("ray", "Ray is not installed", "use the training image, or --local") from error
         self._ray = ray
         self._task_cpus = task_cpus
         try:
             ray.init(address=address, log_to_driver=True, ignore_reinit_error=True)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise RiskScoringError(f"ray {address}", str(error), "start a cluster, or use --local") from error
+            raise ServiceError(f"ray {address}", str(error), "start a cluster, or use --local") from error
         deadline = time.monotonic() + wait_seconds
         while len(self.nodes()) < nodes:
             if time.monotonic() > deadline:
-                raise RiskScoringError(
+                raise ServiceError(
                     f"ray {address}",
                     f"{len(self.nodes())} of {nodes} nodes took part after {wait_seconds:g} s",
                     "see why workers are missing (kubectl get pods), or lower --nodes",

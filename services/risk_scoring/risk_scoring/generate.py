@@ -17,9 +17,9 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from risk_scoring.errors import EXIT_COULD_NOT_RUN, RiskScoringError
+from model_server.errors import EXIT_COULD_NOT_RUN, ServiceError
+from model_server.storage import open_store
 from risk_scoring.schema import COLUMNS
-from risk_scoring.storage import open_store
 
 TRAIN_FIRST_DAY, TRAIN_DAYS = date(2020, 1, 1), 366
 VALID_FIRST_DAY, VALID_DAYS = date(2021, 1, 1), 90
@@ -53,10 +53,10 @@ def _popular(generator: np.random.Generator, values: Texts, size: int, exponent:
 def generate(rows: int, seed: int) -> dict[str, bytes]:
     """Return train.csv and valid.csv as bytes; equal arguments give equal bytes.
 
-    Raises RiskScoringError for fewer than 200 rows: less holds too little fraud to learn from.
+    Raises ServiceError for fewer than 200 rows: less holds too little fraud to learn from.
     """
     if rows < LEAST_ROWS:
-        raise RiskScoringError("--rows", f"{rows} are too few", f"ask for at least {LEAST_ROWS}")
+        raise ServiceError("--rows", f"{rows} are too few", f"ask for at least {LEAST_ROWS}")
     generator = np.random.default_rng(seed)
     goods = np.unique(generator.integers(10100, 970600, size=max(40, rows // 40)))
     codes = np.array([f"{number:06d}" for number in goods])
@@ -150,7 +150,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         for name, content in generate(options.rows, options.seed).items():
             store.write(name, content)
             print(f"wrote {options.out.rstrip('/')}/{name} ({len(content)} bytes)", file=sys.stderr)
-    except RiskScoringError as error:
+    except ServiceError as error:
         print(error, file=sys.stderr)
         return EXIT_COULD_NOT_RUN
     return 0

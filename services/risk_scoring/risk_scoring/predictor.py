@@ -8,13 +8,15 @@ from typing import Any, Literal
 
 import lightgbm
 import numpy as np
+import orjson
 
+from model_server.errors import ServiceError
+from model_server.sealed import SealedModel
 from risk_scoring.calibration import Calibration
 from risk_scoring.contributions import Contributions
-from risk_scoring.errors import RiskScoringError
 from risk_scoring.features import FEATURE_NAMES, FEATURES, Encoder
+from risk_scoring.model_files import BOOSTER
 from risk_scoring.model_files import FEATURES as FEATURES_FILE
-from risk_scoring.model_files import ModelFiles
 from risk_scoring.schema import Row
 from risk_scoring.single_row import SingleRow
 
@@ -47,31 +49,35 @@ class Predictor:
     single_row: SingleRow
 
     @classmethod
-    def of(cls, files: ModelFiles) -> Predictor:
+    def of(cls, sealed: SealedModel) -> Predictor:
         """Return the predictor of a model that was read and verified.
 
-        Raises RiskScoringError where the model was trained for other features than this code computes.
+        Raises ServiceError where the model was trained for other features than this code computes.
         """
-        if "calibration" not in files.features or tuple(files.features["features"]) != FEATURE_NAMES:
-            raise RiskScoringError(
+        missing = {BOOSTER, FEATURES_FILE} - set(sealed.files)
+        if missing:
+            raise ServiceError(", ".join(sorted(missing)), "missing", "this is no risk model: name another")
+        features = orjson.loads(sealed.files[FEATURES_FILE])
+        if "calibration" not in features or tuple(features["features"]) != FEATURE_NAMES:
+            raise ServiceError(
                 FEATURES_FILE, "its features are not those of this code", "train it again with this version"
             )
-        booster = lightgbm.Booster(model_str=files.booster)
+        booster = lightgbm.Booster(model_str=sealed.files[BOOSTER].decode())
         if tuple(booster.feature_name()) != FEATURE_NAMES:
-            raise RiskScoringError("model.txt", "its features are not those of this code", "train it again")
+            raise ServiceError(BOOSTER, "its features are not those of this code", "train it again")
         try:
             contributions = Contributions(booster)
         except ValueError as error:
-            raise RiskScoringError("model.txt", str(error), "train it again with this version") from None
-        lanes = files.features["lanes"]
+            raise ServiceError(BOOSTER, str(error), "train it again with this version") from None
+        lanes = features["lanes"]
         return cls(
             booster,
-            Encoder.from_document(files.features["encoder"]),
+            Encoder.from_document(features["encoder"]),
             float(lanes["red"]),
             float(lanes["yellow"]),
-            files.model_digest,
-            files.card,
-            Calibration.from_document(files.features["calibration"]),
+            sealed.digest,
+            sealed.card,
+            Calibration.from_document(features["calibration"]),
             contributions,
             SingleRow(booster),
         )

@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from risk_scoring.errors import BadDeclarationError
+from model_server.errors import BadRecordError
 
 FRAUD_COLUMN = "Fraud"
 CRITICAL_FRAUD_COLUMN = "Critical Fraud"
@@ -103,12 +103,12 @@ def parse_declaration(value: object, where: str) -> Row:
     >>> parse_declaration({}, "instances[0]")
     Traceback (most recent call last):
     ...
-    risk_scoring.errors.BadDeclarationError: instances[0].office_id: Field required; add 'office_id'; needed are ...
+    model_server.errors.BadRecordError: instances[0].office_id: Field required; add 'office_id'; needed are ...
 
-    Raises BadDeclarationError that names the first field in fault and what to send instead.
+    Raises BadRecordError that names the first field in fault and what to send instead.
     """
     if not isinstance(value, Mapping):
-        raise BadDeclarationError(where, "a declaration is a JSON object", 'send {"hs6_code": "090111", ...}')
+        raise BadRecordError(where, "a declaration is a JSON object", 'send {"hs6_code": "090111", ...}')
     try:
         return Declaration.model_validate(value).__dict__
     except ValidationError as error:
@@ -117,7 +117,7 @@ def parse_declaration(value: object, where: str) -> Row:
         field = FIELD_OF_COLUMN.get(name, name)
         others = error.error_count() - 1
         what = first["msg"] + (f" (and {others} more in this declaration)" if others else "")
-        raise BadDeclarationError(f"{where}.{field}", what, _remedy(field, first["type"])) from None
+        raise BadRecordError(f"{where}.{field}", what, _remedy(field, first["type"])) from None
 
 
 def from_csv(record: Mapping[str, str]) -> dict[str, Any]:

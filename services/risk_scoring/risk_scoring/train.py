@@ -22,15 +22,16 @@ import lightgbm
 import numpy as np
 
 import risk_scoring
+from model_server.errors import EXIT_COULD_NOT_RUN, ServiceError
+from model_server.sealed import digest, to_json
+from model_server.storage import open_store
 from risk_scoring.dataset import Dataset, read_dataset
 from risk_scoring.drift import compare, reference
-from risk_scoring.errors import EXIT_COULD_NOT_RUN, RiskScoringError
 from risk_scoring.executor import Executor, LocalExecutor, RayExecutor
 from risk_scoring.features import FEATURE_NAMES, FEATURES, Encoder, fold_of
 from risk_scoring.honesty import calibration_figures, fairness, importer_sizes, label_codes, stability
-from risk_scoring.model_files import digest, to_json, write_model
+from risk_scoring.model_files import write_model
 from risk_scoring.schema import Declaration
-from risk_scoring.storage import open_store
 from risk_scoring.training import (
     CAUTION,
     FOLDS,
@@ -211,7 +212,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             train_set, valid_set, executor, options.seeds, options.red_share, options.yellow_share
         )
         sealed = write_model(output, booster, features, card)
-    except RiskScoringError as error:
+    except ServiceError as error:
         say(str(error))
         return EXIT_COULD_NOT_RUN
     say(f"wrote {options.output} in {card['training']['seconds']} s on {', '.join(card['training']['nodes'])}")

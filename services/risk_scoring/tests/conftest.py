@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-for folder in (HERE, HERE.parent):  # the suite may be started from anywhere
+for folder in (HERE, HERE.parent, HERE.parents[1] / "model_server"):  # the suite may be started from anywhere
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
+from model_server.sealed import read_sealed
+from model_server.storage import Folder
 from risk_scoring import generate, train
 from risk_scoring.dataset import Dataset, read_dataset
-from risk_scoring.model_files import read_model
 from risk_scoring.predictor import Predictor
-from risk_scoring.storage import Folder
 from risk_service import Running, serving
 
 
@@ -47,11 +47,11 @@ def declarations(data: Path) -> Dataset:
 @pytest.fixture(scope="session")
 def predictor(model: Path) -> Predictor:
     """The model called directly."""
-    return Predictor.of(read_model(Folder(model)))
+    return Predictor.of(read_sealed(Folder(model)))
 
 
 @pytest.fixture(scope="session")
 def server(model: Path) -> Iterator[Running]:
     """A server of the model that all tests share."""
-    with serving(model, RISK_SCORING_DRAIN_SECONDS="0", RISK_SCORING_ROWS_LIMIT="1000") as running:
+    with serving(model, MODEL_SERVER_DRAIN_SECONDS="0", MODEL_SERVER_ROWS_LIMIT="1000") as running:
         yield running

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 SERVICE = Path(__file__).resolve().parent.parent
+MODULES = os.pathsep.join(map(str, (SERVICE, SERVICE.parent / "model_server")))
 MODEL = "risk-scoring"
 
 
@@ -39,7 +40,7 @@ def command(model: Path, port: int) -> list[str]:
 
 def environment(**settings: str) -> dict[str, str]:
     """The environment of a server process."""
-    return {**os.environ, "PYTHONPATH": str(SERVICE), **settings}
+    return {**os.environ, "PYTHONPATH": MODULES, **settings}
 
 
 @contextlib.contextmanager

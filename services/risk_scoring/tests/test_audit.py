@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from risk_scoring import audit
-from risk_scoring.audit import AuditLog, verify
-from risk_scoring.errors import RiskScoringError
+from model_server import audit
+from model_server.audit import AuditLog, verify
+from model_server.errors import ServiceError
 from risk_service import MODEL, Running, command, environment, serving
 
 KEY = b"a key of these tests alone"
@@ -22,7 +22,7 @@ GOOD: dict[str, Any] = {
     "officer": "A. Martin",
     "model_digest": "0" * 64,
     "score": 0.91,
-    "lane": "red",
+    "told": "red",
     "decision": "red",
 }
 
@@ -51,7 +51,7 @@ def test_a_log_follows_from_its_lines_and_is_continued(log: Path) -> None:
 )
 def test_a_changed_log_is_refused(log: Path, spoil: Any, capsys: pytest.CaptureFixture[str]) -> None:
     log.write_text(spoil(log.read_text()))
-    with pytest.raises(RiskScoringError, match=r"log\.jsonl:[12]: it does not follow"):
+    with pytest.raises(ServiceError, match=r"log\.jsonl:[12]: it does not follow"):
         AuditLog(log, KEY)
     assert audit.run([str(log)]) == 2
     assert "the log was changed" in capsys.readouterr().err
@@ -72,12 +72,12 @@ def test_decisions_are_recorded_before_they_are_confirmed(model: Path, tmp_path:
     (tmp_path / "key").write_bytes(KEY)
     folder = tmp_path / "logs"
     folder.mkdir()
-    settings = {"RISK_SCORING_AUDIT_DIR": str(folder), "RISK_SCORING_AUDIT_KEY_FILE": str(tmp_path / "key")}
-    with serving(model, RISK_SCORING_DRAIN_SECONDS="0", **settings) as running:
+    settings = {"MODEL_SERVER_AUDIT_DIR": str(folder), "MODEL_SERVER_AUDIT_KEY_FILE": str(tmp_path / "key")}
+    with serving(model, MODEL_SERVER_DRAIN_SECONDS="0", **settings) as running:
         plain = httpx.post(running.url + PATH, json=GOOD)
         unsaid = httpx.post(running.url + PATH, json={**GOOD, "decision": "green"})
         override = httpx.post(running.url + PATH, json={**GOOD, "decision": "green", "reason": "known shipment"})
-        wrong = httpx.post(running.url + PATH, json={**GOOD, "lane": "blue"})
+        wrong = httpx.post(running.url + PATH, json={**GOOD, "told": "blue"})
         text = "".join(path.read_text() for path in folder.iterdir())
     assert (plain.status_code, plain.json()["override"]) == (201, False)
     assert (unsaid.status_code, wrong.status_code) == (422, 422)
@@ -92,14 +92,14 @@ def test_decisions_are_recorded_before_they_are_confirmed(model: Path, tmp_path:
 def test_without_a_log_no_decision_is_taken(server: Running) -> None:
     answer = httpx.post(server.url + PATH, json=GOOD)
     assert answer.status_code == 404
-    assert "RISK_SCORING_AUDIT_DIR" in answer.json()["error"]
+    assert "MODEL_SERVER_AUDIT_DIR" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(
     ("folder", "key", "says"),
     [
         ("missing", b"", "cannot be written"),
-        (".", None, "RISK_SCORING_AUDIT_KEY_FILE: missing"),
+        (".", None, "MODEL_SERVER_AUDIT_KEY_FILE: missing"),
         (".", b"short", "bytes"),
     ],
     ids=["folder-missing", "key-missing", "key-too-short"],
@@ -107,10 +107,10 @@ def test_without_a_log_no_decision_is_taken(server: Running) -> None:
 def test_a_log_that_cannot_be_kept_is_told_before_serving(
     model: Path, tmp_path: Path, folder: str, key: bytes | None, says: str
 ) -> None:
-    settings = {"RISK_SCORING_AUDIT_DIR": str(tmp_path / folder)}
+    settings = {"MODEL_SERVER_AUDIT_DIR": str(tmp_path / folder)}
     if key is not None:
         (tmp_path / "key").write_bytes(key)
-        settings["RISK_SCORING_AUDIT_KEY_FILE"] = str(tmp_path / "key")
+        settings["MODEL_SERVER_AUDIT_KEY_FILE"] = str(tmp_path / "key")
     ended = subprocess.run(
         command(model, 1), env=environment(**settings), capture_output=True, text=True, timeout=60, check=False
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from risk_scoring.binary_tensors import HEADER
+from model_server.binary_tensors import HEADER
 from risk_scoring.dataset import Dataset
 from risk_scoring.predictor import Predictor
 from risk_service import MODEL, Running, tensors

@@ -16,7 +16,7 @@ from risk_service import MODEL, serving
 def test_no_request_is_lost(model: Path, declarations: Dataset) -> None:
     body = {"instances": [dict(row) for row in declarations.rows[:400]]}
     seconds_until_noticed = 1.0  # the time that a cluster takes to send no more requests here
-    with serving(model, RISK_SCORING_DRAIN_SECONDS="3") as running:
+    with serving(model, MODEL_SERVER_DRAIN_SECONDS="3") as running:
         statuses: list[int] = []
         told: list[float] = []
 
@@ -44,7 +44,7 @@ def test_no_request_is_lost(model: Path, declarations: Dataset) -> None:
 
 def test_what_is_in_flight_is_answered_though_nothing_waits(model: Path, declarations: Dataset) -> None:
     body = {"instances": [dict(row) for row in declarations.rows] * 2}
-    with serving(model, RISK_SCORING_DRAIN_SECONDS="0", RISK_SCORING_ROWS_LIMIT="10000") as running:
+    with serving(model, MODEL_SERVER_DRAIN_SECONDS="0", MODEL_SERVER_ROWS_LIMIT="10000") as running:
         answers: list[httpx.Response] = []
 
         def ask() -> None:
@@ -52,7 +52,7 @@ def test_what_is_in_flight_is_answered_though_nothing_waits(model: Path, declara
 
         asker = threading.Thread(target=ask)
         asker.start()
-        while "requests_in_flight 1" not in httpx.get(f"{running.url}/metrics", timeout=10).text:
+        while 'requests_in_flight{model="risk-scoring"} 1' not in httpx.get(f"{running.url}/metrics", timeout=10).text:
             assert asker.is_alive(), "answered before it could be stopped: send more declarations"
         running.process.send_signal(signal.SIGTERM)
         asker.join(60)
@@ -62,8 +62,8 @@ def test_what_is_in_flight_is_answered_though_nothing_waits(model: Path, declara
 
 def test_several_workers_share_their_counters(model: Path, declarations: Dataset) -> None:
     body = {"instances": [dict(declarations.rows[0])]}
-    with serving(model, RISK_SCORING_WORKERS="2", RISK_SCORING_DRAIN_SECONDS="0") as running:
+    with serving(model, MODEL_SERVER_WORKERS="2", MODEL_SERVER_DRAIN_SECONDS="0") as running:
         for _ in range(20):  # a new connection each, so that both workers get some
             httpx.post(f"{running.url}/v1/models/{MODEL}:predict", json=body, timeout=10).raise_for_status()
         text = httpx.get(f"{running.url}/metrics", timeout=10).text
-    assert 'risk_scoring_requests_total{protocol="v1",status="200"} 20' in text
+    assert 'model_server_requests_total{model="risk-scoring",arm="stable",protocol="v1",status="200"} 20' in text

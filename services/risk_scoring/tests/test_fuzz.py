@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from risk_scoring.binary_tensors import HEADER, NUMBERS
+from model_server.binary_tensors import HEADER, NUMBERS
 from risk_scoring.dataset import Dataset
 from risk_scoring.schema import COLUMNS, Declaration
 from risk_service import MODEL, Running, tensors

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from risk_scoring.errors import RiskScoringError
-from risk_scoring.model_files import digest, model_digest, read_model, write_model
-from risk_scoring.storage import Folder
+from model_server.errors import ServiceError
+from model_server.sealed import digest, model_digest, read_sealed
+from model_server.storage import Folder
+from risk_scoring.model_files import write_model
 from risk_service import command, environment
 
 NAMES = ("model.txt", "features.json", "card.json", "card.en.md", "card.fr.md")
@@ -34,16 +35,16 @@ def test_a_changed_file_is_refused(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(bytes(content))
-    with pytest.raises(RiskScoringError, match=f"{name}: it is not the file that MANIFEST.json seals"):
-        read_model(Folder(copy))
+    with pytest.raises(ServiceError, match=f"{name}: it is not the file that MANIFEST.json seals"):
+        read_sealed(Folder(copy))
 
 
 def test_a_changed_digest_is_refused(copy: Path) -> None:
     manifest = json.loads((copy / "MANIFEST.json").read_text())
     manifest["model_digest"] = "0" * 64
     (copy / "MANIFEST.json").write_text(json.dumps(manifest))
-    with pytest.raises(RiskScoringError, match="model_digest does not follow"):
-        read_model(Folder(copy))
+    with pytest.raises(ServiceError, match="model_digest does not follow"):
+        read_sealed(Folder(copy))
 
 
 def test_the_server_does_not_start_with_a_changed_model(copy: Path) -> None:
@@ -67,7 +68,11 @@ def test_the_digest_is_that_of_the_files_that_decide_a_score(model: Path) -> Non
     sums = {name: digest((model / name).read_bytes()) for name in NAMES}
     assert {name: entry["sha256"] for name, entry in manifest["files"].items()} == sums
     text = f"features.json {sums['features.json']}\nmodel.txt {sums['model.txt']}\n"
-    assert manifest["model_digest"] == model_digest(sums) == digest(text.encode())
+    assert (
+        manifest["model_digest"]
+        == model_digest({n: sums[n] for n in ("model.txt", "features.json")})
+        == digest(text.encode())
+    )
     assert json.loads((model / "card.json").read_text())["model_digest"] == manifest["model_digest"]
 
 
@@ -83,7 +88,7 @@ def test_a_reader_never_finds_a_manifest_of_other_files(tmp_path: Path) -> None:
     write_model(Folder(tmp_path), "old", {}, {})
     with pytest.raises(KeyboardInterrupt):
         write_model(Stopping(tmp_path), "new", {}, {})
-    with pytest.raises(RiskScoringError, match=r"MANIFEST\.json"):
-        read_model(Folder(tmp_path))
+    with pytest.raises(ServiceError, match=r"MANIFEST\.json"):
+        read_sealed(Folder(tmp_path))
     write_model(Folder(tmp_path), "new", {}, {})
-    assert read_model(Folder(tmp_path)).booster == "new"
+    assert read_sealed(Folder(tmp_path)).files["model.txt"] == b"new"

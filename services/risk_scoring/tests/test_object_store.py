@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from model_server.errors import ServiceError
+from model_server.sealed import read_sealed
+from model_server.storage import Folder, open_store
 from risk_scoring import train
-from risk_scoring.errors import RiskScoringError
-from risk_scoring.model_files import read_model
-from risk_scoring.storage import Folder, open_store
 
 ADMINISTRATOR = {"accessKey": "administrator", "secretKey": "a-secret-of-this-test-alone"}
 TRAINING = {"accessKey": "training", "secretKey": "another-secret-of-this-test-alone"}
@@ -127,7 +127,7 @@ def test_a_model_trained_in_the_object_store_is_that_trained_from_files(data: Pa
     output = "s3://models/risk-scoring/1/"
     for _ in range(2):  # a training that is run again leaves a whole model too
         assert train.run(["--data", "s3://declarations/", "--output", output, "--local", "--seeds", "1"]) == 0
-    assert read_model(open_store(output)).model_digest == read_model(Folder(model)).model_digest
+    assert read_sealed(open_store(output)).digest == read_sealed(Folder(model)).digest
     names = {one["Key"] for one in client.list_objects_v2(Bucket="models")["Contents"]}
     files = ("model.txt", "features.json", "card.json", "card.en.md", "card.fr.md", "MANIFEST.json")
     assert names == {f"risk-scoring/1/{name}" for name in files}
@@ -135,5 +135,5 @@ def test_a_model_trained_in_the_object_store_is_that_trained_from_files(data: Pa
 
 @pytest.mark.usefixtures("credentials")
 def test_what_is_not_there_is_named_with_the_remedy() -> None:
-    with pytest.raises(RiskScoringError, match=r"s3://nowhere/train\.csv: .*AWS_ENDPOINT_URL"):
+    with pytest.raises(ServiceError, match=r"s3://nowhere/train\.csv: .*AWS_ENDPOINT_URL"):
         open_store("s3://nowhere/").read("train.csv")

@@ -131,12 +131,12 @@ def test_metrics_count_what_was_scored(server: Running, declarations: Dataset) -
         client.post(f"/v1/models/{MODEL}:predict", json={"instances": [dict(r) for r in declarations.rows[:5]]})
         client.post(f"/v1/models/{MODEL}:predict", json={"instances": []})
         after = _metrics(client.get("/metrics").text)
-    grown = {name: after[name] - before[name] for name in after if after[name] != before[name]}
-    assert grown['risk_scoring_requests_total{protocol="v1",status="200"}'] == 1
-    assert grown['risk_scoring_requests_total{protocol="v1",status="400"}'] == 1
-    assert sum(count for name, count in grown.items() if name.startswith("risk_scoring_declarations_total")) == 5
-    assert grown["risk_scoring_request_duration_seconds_count"] == 2
-    assert after["risk_scoring_requests_in_flight"] == 0
+    grown = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    assert grown['model_server_requests_total{model="risk-scoring",arm="stable",protocol="v1",status="200"}'] == 1
+    assert grown['model_server_requests_total{model="risk-scoring",arm="stable",protocol="v1",status="400"}'] == 1
+    assert sum(count for name, count in grown.items() if name.startswith("model_server_outcomes_total")) == 5
+    assert grown['model_server_request_duration_seconds_count{model="risk-scoring",arm="stable"}'] == 2
+    assert after['model_server_requests_in_flight{model="risk-scoring"}'] == 0
 
 
 def _metrics(text: str) -> dict[str, float]:

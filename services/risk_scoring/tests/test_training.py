@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model_server.storage import Folder
 from risk_scoring import generate, train
 from risk_scoring.dataset import Dataset, read_dataset
 from risk_scoring.evaluation import area_under_roc, measure
 from risk_scoring.features import FEATURE_NAMES, FEATURES, TUPLE_FIELDS, Encoder, fold_of, without_tuple
 from risk_scoring.predictor import Predictor
-from risk_scoring.storage import Folder
 from risk_scoring.training import CUTS, FOLDS, VARIANTS, assemble, encode_fold, unseen_goods
 
 

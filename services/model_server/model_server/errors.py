@@ -1,14 +1,14 @@
-"""The one error that users of this service see: where, what, and the remedy."""
+"""The one error that users of a service see: where, what, and the remedy."""
 
 from __future__ import annotations
 
 EXIT_COULD_NOT_RUN = 2
 
 
-class RiskScoringError(Exception):
+class ServiceError(Exception):
     """Something that the user can mend.
 
-    >>> str(RiskScoringError("train.csv", "no column 'Fraud'", "use the published columns"))
+    >>> str(ServiceError("train.csv", "no column 'Fraud'", "use the published columns"))
     "train.csv: no column 'Fraud'; use the published columns"
     """
 
@@ -19,7 +19,7 @@ class RiskScoringError(Exception):
         super().__init__(f"{where}: {what}; {remedy}")
 
 
-class BadRequestError(RiskScoringError):
+class BadRequestError(ServiceError):
     """The request is not what the protocol says (HTTP 400 unless another status fits better)."""
 
     def __init__(self, where: str, what: str, remedy: str, status: int = 400) -> None:
@@ -27,8 +27,8 @@ class BadRequestError(RiskScoringError):
         self.status = status
 
 
-class BadDeclarationError(BadRequestError):
-    """The request is well formed, but a declaration in it is not (HTTP 422)."""
+class BadRecordError(BadRequestError):
+    """The request is well formed, but a record in it is not (HTTP 422)."""
 
     def __init__(self, where: str, what: str, remedy: str) -> None:
         super().__init__(where, what, remedy, status=422)

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from risk_scoring.errors import RiskScoringError
+from model_server.errors import ServiceError
 
 
 class Store(Protocol):
     """Where named bytes are read and written."""
 
     def read(self, name: str) -> bytes:
-        """Return the bytes called `name`. Raises RiskScoringError where they cannot be read."""
+        """Return the bytes called `name`. Raises ServiceError where they cannot be read."""
 
     def write(self, name: str, content: bytes) -> None:
         """Put `content` under `name`; a reader sees the old bytes or the new ones, never a part."""
@@ -38,7 +38,7 @@ class Folder:
         try:
             return (self.root / name).read_bytes()
         except OSError as error:
-            raise RiskScoringError(str(self.root / name), error.strerror or str(error), "check the path") from error
+            raise ServiceError(str(self.root / name), error.strerror or str(error), "check the path") from error
 
     def write(self, name: str, content: bytes) -> None:
         try:
@@ -55,7 +55,7 @@ class Folder:
                 Path(temporary).unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise RiskScoringError(
+            raise ServiceError(
                 str(self.root / name), error.strerror or str(error), "choose a folder that can be written to"
             ) from error
 
@@ -100,7 +100,7 @@ class _told:  # noqa: N801 - reads as a word where it is used
 
         if isinstance(error, BotoCoreError | ClientError):
             endpoint = os.environ.get("AWS_ENDPOINT_URL", "the AWS default")
-            raise RiskScoringError(
+            raise ServiceError(
                 self.where, str(error), f"check that it exists, AWS_ENDPOINT_URL ({endpoint}) and the credentials"
             ) from error
 
@@ -110,7 +110,7 @@ def _s3_client() -> Any:
         import boto3
         from botocore.config import Config
     except ImportError as error:
-        raise RiskScoringError("s3://", "boto3 is not installed", "install the extra 'training'") from error
+        raise ServiceError("s3://", "boto3 is not installed", "install the extra 'training'") from error
     return boto3.client(
         "s3",
         region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
@@ -132,11 +132,11 @@ def open_store(address: str) -> Store:
     >>> open_store("file:///data").root
     PosixPath('/data')
 
-    Raises RiskScoringError for an address that is neither a path, file:// nor s3://BUCKET/.
+    Raises ServiceError for an address that is neither a path, file:// nor s3://BUCKET/.
     """
     parts = urlsplit(address)
     if parts.scheme in ("", "file") and not (parts.scheme and parts.netloc):
         return Folder(Path(unquote(parts.path)) if parts.scheme else Path(address))
     if parts.scheme == "s3" and parts.netloc:
         return Bucket(parts.netloc, parts.path.lstrip("/"))
-    raise RiskScoringError(address, "no address of data", "use a path, file:///path or s3://BUCKET/PREFIX/")
+    raise ServiceError(address, "no address of data", "use a path, file:///path or s3://BUCKET/PREFIX/")

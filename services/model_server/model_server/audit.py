@@ -1,6 +1,6 @@
 """A log of decisions that shows whether it was changed: each line holds the digest of the line before.
 
-`python -m risk_scoring.audit FILE` checks a log. Identities of persons and firms never enter it in the clear: a keyed
+`python -m model_server.audit FILE` checks a log. Identities of persons and firms never enter it in the clear: a keyed
 digest stands for each, so that entries about the same importer can be put together by whoever holds the key, and by
 nobody else. A log is written by one process; several workers keep one each. What a chain cannot show is that its end
 was cut off: keep the last digest elsewhere (`verify` tells it).
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from risk_scoring.errors import EXIT_COULD_NOT_RUN, RiskScoringError
+from model_server.errors import EXIT_COULD_NOT_RUN, ServiceError
 
 START = "0" * 64  # stands for the line before the first
 PERSONAL = frozenset({"declarant_id", "importer_id", "seller_id", "courier_id", "officer", "declaration_id"})
@@ -34,18 +34,16 @@ class AuditLog:
     """A log in one file, appended to line by line and put on the disk before an answer is given."""
 
     def __init__(self, path: Path, key: bytes) -> None:
-        """Continue the log at `path`. Raises RiskScoringError where it was changed, or the key is too short."""
+        """Continue the log at `path`. Raises ServiceError where it was changed, or the key is too short."""
         if len(key) < KEY_BYTES_LEAST:
-            raise RiskScoringError("audit key", f"fewer than {KEY_BYTES_LEAST} bytes", "make a longer random key")
+            raise ServiceError("audit key", f"fewer than {KEY_BYTES_LEAST} bytes", "make a longer random key")
         self._key = key
         self._lock = threading.Lock()
         try:
             self._number, self._last = verify(path) if path.exists() else (0, START)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
-            raise RiskScoringError(
-                str(path), error.strerror or str(error), "name a folder that can be written"
-            ) from None
+            raise ServiceError(str(path), error.strerror or str(error), "name a folder that can be written") from None
 
     def mask(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return `values` with a keyed digest in place of each identity; an empty one stays empty."""
@@ -84,13 +82,13 @@ class AuditLog:
 def verify(path: Path) -> tuple[int, str]:
     """Return how many entries a log has and the digest of the last.
 
-    Raises RiskScoringError that names the line from which on it is not what was written.
+    Raises ServiceError that names the line from which on it is not what was written.
     """
     number, last = 0, START
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        raise RiskScoringError(str(path), error.strerror or str(error), "check the path") from None
+        raise ServiceError(str(path), error.strerror or str(error), "check the path") from None
     for number, line in enumerate(lines, 1):
         try:
             entry = json.loads(line)
@@ -98,7 +96,7 @@ def verify(path: Path) -> tuple[int, str]:
         except (ValueError, KeyError, TypeError):
             whole = False
         if not whole:
-            raise RiskScoringError(f"{path}:{number}", "it does not follow from the line before", "the log was changed")
+            raise ServiceError(f"{path}:{number}", "it does not follow from the line before", "the log was changed")
         last = hashlib.sha256(line).hexdigest()
     return number, last
 
@@ -111,7 +109,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         try:
             number, last = verify(Path(name))
             print(f"{name}: {number} entries, last {last}")
-        except RiskScoringError as error:
+        except ServiceError as error:
             print(error, file=sys.stderr)
             status = EXIT_COULD_NOT_RUN
     return status

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from risk_scoring.errors import BadRequestError
+from model_server.errors import BadRequestError
 
 HEADER = "inference-header-content-length"
 NUMBERS = {
@@ -37,8 +37,11 @@ class Tail:
         self._body = body
         self._at = json_length
 
-    def take(self, size: object, datatype: object, where: str) -> list[Any]:
-        """Return the values of the next tensor, which has `size` bytes. Raises BadRequestError where it has not."""
+    def take(self, size: object, datatype: object, where: str, raw: bool = False) -> list[Any]:
+        """Return the values of the next tensor, which has `size` bytes; `raw` leaves the elements of BYTES as bytes.
+
+        Raises BadRequestError where it has not so many.
+        """
         left = len(self._body) - self._at
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= left:
             raise BadRequestError(
@@ -47,7 +50,8 @@ class Tail:
         part = self._body[self._at : self._at + size]
         self._at += size
         if datatype == "BYTES":
-            return _unpack_texts(part, where)
+            parts = _unpack(part, where)
+            return parts if raw else _texts(parts, where)
         kind = NUMBERS.get(datatype) if isinstance(datatype, str) else None
         if kind is None:
             raise BadRequestError(f"{where}.datatype", f"{datatype!r}", f"send BYTES, {', '.join(NUMBERS)}")
@@ -63,16 +67,23 @@ class Tail:
             raise BadRequestError("body", f"{left} bytes after the last tensor", "name them in a binary_data_size")
 
 
-def _unpack_texts(part: bytes, where: str) -> list[str]:
-    texts: list[str] = []
+def _unpack(part: bytes, where: str) -> list[bytes]:
+    elements: list[bytes] = []
     at = 0
     while at < len(part):
         begin = at + _LENGTH.size
         at = begin + _LENGTH.unpack_from(part, at)[0] if begin <= len(part) else len(part) + 1
         if at > len(part):
             raise BadRequestError(where, "an element is cut off", "send 4 bytes of length and so many bytes, each")
+        elements.append(part[begin:at])
+    return elements
+
+
+def _texts(elements: Sequence[bytes], where: str) -> list[str]:
+    texts: list[str] = []
+    for element in elements:
         try:
-            texts.append(part[begin:at].decode())
+            texts.append(element.decode())
         except UnicodeDecodeError:
             raise BadRequestError(where, f"element {len(texts)} is no UTF-8", "send text as UTF-8") from None
     return texts

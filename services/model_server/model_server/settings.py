@@ -1,0 +1,90 @@
+"""What the environment says about a server: limits, times, where the log goes, how it is reached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_server.application import Limits
+from model_server.audit import KEY_BYTES_LEAST
+from model_server.errors import ServiceError
+from model_server.storage import Folder
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """Where the log of decisions lies, and the key that masks identities in it."""
+
+    folder: Path
+    key: bytes
+
+
+@dataclass(frozen=True)
+class TlsSettings:
+    """A certificate and its key, as a Kubernetes secret of type kubernetes.io/tls holds them."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment, checked."""
+
+    workers: int
+    limits: Limits
+    drain_seconds: int
+    stop_seconds: int
+    audit: AuditSettings | None
+    tls: TlsSettings | None
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings. Raises ServiceError that names the variable in fault."""
+
+    def whole(name: str, default: int, least: int, most: int) -> int:
+        text = environment.get(name, str(default))
+        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
+            raise ServiceError(name, f"{text!r} is no whole number from {least} to {most}", "correct or unset it")
+        return int(text)
+
+    return Settings(
+        workers=whole("MODEL_SERVER_WORKERS", 1, 1, 64),
+        limits=Limits(
+            whole("MODEL_SERVER_BODY_LIMIT_BYTES", Limits.body_bytes, 1024, 1 << 30),
+            whole("MODEL_SERVER_ROWS_LIMIT", Limits.rows, 1, 1_000_000),
+            whole("MODEL_SERVER_READ_SECONDS", int(Limits.read_seconds), 1, 3600),
+            whole("MODEL_SERVER_ANSWER_SECONDS", int(Limits.answer_seconds), 1, 3600),
+        ),
+        drain_seconds=whole("MODEL_SERVER_DRAIN_SECONDS", 5, 0, 600),
+        stop_seconds=whole("MODEL_SERVER_STOP_SECONDS", 20, 1, 600),
+        audit=_audit(environment),
+        tls=_tls(environment),
+    )
+
+
+def _audit(environment: Mapping[str, str]) -> AuditSettings | None:
+    folder, key = environment.get("MODEL_SERVER_AUDIT_DIR"), environment.get("MODEL_SERVER_AUDIT_KEY_FILE")
+    if not folder:
+        return None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ServiceError("MODEL_SERVER_AUDIT_DIR", f"{folder} cannot be written", "name a writable folder")
+    if not key:
+        raise ServiceError("MODEL_SERVER_AUDIT_KEY_FILE", "missing", "name a file of random bytes")
+    secret = Folder(Path(key).parent).read(Path(key).name)
+    if len(secret) < KEY_BYTES_LEAST:
+        raise ServiceError(key, f"fewer than {KEY_BYTES_LEAST} bytes", "make a longer random key")
+    return AuditSettings(Path(folder), secret)
+
+
+def _tls(environment: Mapping[str, str]) -> TlsSettings | None:
+    folder = environment.get("MODEL_SERVER_TLS_DIR")
+    if not folder:
+        return None
+    found = TlsSettings(Path(folder) / "tls.crt", Path(folder) / "tls.key")
+    for path in (found.certificate, found.key):
+        if not path.is_file():
+            raise ServiceError(str(path), "no such file", "mount a secret of type kubernetes.io/tls there")
+    return found

@@ -11,7 +11,14 @@ export PORTOLAN_DATA ?= $(firstword $(abspath $(wildcard ../*/data/customs)))
 # The report's text, where it lies beside this checkout: the tests then compare every requirement row with it.
 export PORTOLAN_REPORT ?= $(firstword $(abspath $(wildcard ../*/report/wco-ai-ml-report.fr.txt)))
 
-.PHONY: help prepare up down status test lint verify preview converge bench size clean
+# `make scenario NAME`: the second word is no target but the scenario's name.
+ifeq ($(firstword $(MAKECMDGOALS)),scenario)
+NAME := $(word 2,$(MAKECMDGOALS))
+$(eval .PHONY: $(NAME))
+$(if $(NAME),$(eval $(NAME): ; @:))
+endif
+
+.PHONY: help prepare up down status test scenario lint verify preview converge bench size clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | column -t -s '|'
@@ -28,9 +35,12 @@ down: prepare ## Take the hosts of SITE down and remove its state
 status: prepare ## Show the stages, hosts and services of SITE
 	@portolan status $(SITE)
 
-test: prepare ## All tests; starts the sandbox that they need
+test: prepare ## All tests; starts the sandbox that they need, and runs the scenarios whose files changed
 	@pytest --config-file services/risk_scoring/pyproject.toml --rootdir services/risk_scoring services/risk_scoring/tests
 	@pytest $(TESTS)
+
+scenario: prepare ## Run one long test in a sandbox of its own: make scenario NAME (without NAME: list them)
+	@python -m tests.scenarios $(NAME)
 
 lint: prepare ## ruff, mypy, ansible-lint, yamllint, helm lint, shellcheck
 	@ruff check .

@@ -1,0 +1,162 @@
+"""Which of a scenario's tests run, and the sandbox that its full tests share.
+
+`short` tests always run. `full` ones run where the scenario's files are not those of its last recorded pass, or where
+`PORTOLAN_SCENARIO` names it (`make scenario NAME`). The sandbox is made for the first test that asks for `stage`, and
+taken down after the scenario's last test, whatever came of it; PORTOLAN_TEST_KEEP leaves it standing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from portolan.errors import PortolanError
+from tests.support import scenarios
+from tests.support.scenario_site import ScenarioSite
+from tests.support.scenarios import Figure
+
+HERE = Path(__file__).parent
+FULL_TEST_SECONDS = 45 * 60
+CHOSEN = "PORTOLAN_SCENARIO"
+
+
+@dataclass
+class Run:
+    """A scenario's full run, as far as it has come."""
+
+    name: str
+    expected: int  # tests; 0 where the session runs a part of the scenario only
+    begin: float = field(default_factory=time.monotonic)
+    passed: int = 0
+    ended: bool = False
+    figures: list[Figure] = field(default_factory=list)
+    site: ScenarioSite | None = None
+
+
+_runs: dict[str, Run] = {}
+
+
+def scenario_of(path: Path) -> str:
+    """Return the scenario whose folder a test lies in, empty for tests elsewhere."""
+    return path.relative_to(HERE).parts[0] if path.is_relative_to(HERE) else ""
+
+
+def runs_in_full(name: str) -> bool:
+    """Tell whether the scenario's full tests are to run."""
+    chosen = os.environ.get(CHOSEN)
+    if chosen is not None:
+        return name == chosen
+    return bool(scenarios.changed(name, scenarios.load(name)))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    mine: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if scenario_of(item.path):
+            mine.setdefault(scenario_of(item.path), []).append(item)
+    left: list[pytest.Item] = []
+    for name, tests in mine.items():
+        in_full = runs_in_full(name)
+        for item in tests:
+            if (item.get_closest_marker("short") is None) == (item.get_closest_marker("full") is None):
+                raise pytest.UsageError(f"{item.nodeid}: mark it either short or full")
+            if item.get_closest_marker("full") is None:
+                continue
+            if not in_full:
+                left.append(item)
+            elif item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(FULL_TEST_SECONDS, func_only=True))
+        if in_full:
+            whole = {item.path for item in tests} == set((HERE / name).rglob("test_*.py"))
+            whole = whole and any(item.get_closest_marker("full") for item in tests)
+            _runs[name] = Run(name, expected=len(tests) if whole else 0)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    run = _runs.get(scenario_of(item.path))
+    if run is not None:
+        # A failed teardown takes its test's pass back.
+        run.passed += (report.when == "call" and report.passed) - (report.when == "teardown" and report.failed)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Take the sandbox down after the scenario's last test, once the test's own fixtures are done with it."""
+    run = _runs.get(scenario_of(item.path))
+    if run is not None and (nextitem is None or scenario_of(nextitem.path) != run.name):
+        _take_down(run)
+        run.ended = True
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Write the record of a scenario all of whose tests passed, once the last one's report is in."""
+    for run in [run for run in _runs.values() if run.ended]:
+        del _runs[run.name]
+        if run.passed and run.passed == run.expected:
+            seconds = time.monotonic() - run.begin
+            path = scenarios.keep(run.name, scenarios.load(run.name), seconds, run.passed, run.figures)
+            print(f"\nscenario {run.name}: passed in {seconds:.0f} s; commit {path}", file=sys.stderr)
+
+
+def pytest_sessionfinish() -> None:
+    for run in _runs.values():  # of a session that was stopped
+        _take_down(run)
+
+
+def _take_down(run: Run) -> None:
+    if run.site is not None and not os.environ.get("PORTOLAN_TEST_KEEP"):
+        run.site.take_down()
+        run.site = None
+
+
+@pytest.fixture(scope="module")
+def site_file(request: pytest.FixtureRequest) -> Path:
+    """The scenario's site file."""
+    return HERE / scenario_of(request.path) / "site.yaml"
+
+
+def _run_of(request: pytest.FixtureRequest) -> Run:
+    name = scenario_of(request.path)
+    if name not in _runs:
+        raise PortolanError(f"scenario {name}", "a short test asks for the scenario's sandbox", "mark it full")
+    return _runs[name]
+
+
+@pytest.fixture(scope="module")
+def stage(request: pytest.FixtureRequest, site_file: Path) -> ScenarioSite:
+    """The scenario's site, standing as far as its scenario.yaml says."""
+    run = _run_of(request)
+    if run.site is None:
+        run.begin = time.monotonic()
+        run.site = ScenarioSite(site_file)
+        capture = request.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            print(f"\nscenario {run.name}: bringing its sandbox up", file=sys.stderr, flush=True)
+            run.site.stand(scenarios.load(run.name).stands)
+    return run.site
+
+
+@pytest.fixture(scope="module")
+def figure(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Keep a number that a full test measured for the scenario's record."""
+    run = _run_of(request)
+
+    def keep(name: str, value: float, unit: str, command: str = "") -> None:
+        run.figures.append(Figure(name=name, value=round(value, 3), unit=unit, command=command))
+        print(f"{name}: {value:.3g} {unit}", file=sys.stderr)
+
+    return keep

@@ -54,6 +54,7 @@ class Artefact:
     make: Callable[[Job], list[EntrySeed]]
     needs: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()  # names of the bundle entries, for `--only`
+    part: str | None = None  # of an optional part: made only where it, or what needs it, is asked for
 
     def key(self, needs: Mapping[str, Product]) -> str:
         """Return the digest of all that this artefact is made from.

@@ -48,12 +48,12 @@ class Summary(Model):
 def select(graph: Mapping[str, Artefact], only: Sequence[str]) -> list[str]:
     """Return the wanted artefacts, in an order in which needs come first.
 
-    `only` names artefacts or bundle entries; empty means everything.
+    `only` names artefacts, bundle entries or optional parts; empty means everything that is of no optional part.
     Raises PortolanError for an unknown name.
     """
     wanted: list[str] = []
     for name in only:
-        found = [artefact.name for artefact in graph.values() if name == artefact.name or name in artefact.gives]
+        found = [one.name for one in graph.values() if name in (one.name, one.part, *one.gives)]
         if not found:
             known = sorted({given for artefact in graph.values() for given in artefact.gives})
             raise PortolanError(f"--only {name}", "the lock has nothing of this name", f"one of: {', '.join(known)}")
@@ -66,7 +66,7 @@ def select(graph: Mapping[str, Artefact], only: Sequence[str]) -> list[str]:
                 visit(need)
             order.append(name)
 
-    for name in wanted or list(graph):
+    for name in wanted or [name for name, artefact in graph.items() if artefact.part is None]:
         visit(name)
     return order
 
@@ -331,7 +331,11 @@ def build_bundle(
         build = Build(graph, order, workshop)
         products = build.run(finished)
         if not only:
-            publisher.prune({(entry.kind, entry.name) for product in products.values() for entry in product.entries})
+            optional = {name for artefact in graph.values() if artefact.part for name in artefact.gives}
+            made = {(entry.kind, entry.name) for product in products.values() for entry in product.entries}
+            publisher.prune(
+                made | {(entry.kind, entry.name) for entry in publisher.index().entries if entry.name in optional}
+            )
             shutil.rmtree(workshop.cache / "downloads", ignore_errors=True)
         index = publisher.write()
     phases = [

@@ -19,6 +19,15 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Node = Literal["control-plane", "worker"]
 
 
+def _is_none(value: object) -> bool:
+    """Tell whether a field is left out of the keys of artefacts, which are older than it."""
+    return value is None
+
+
+# An optional part of the bundle that the entry belongs to; None: of every bundle.
+Part = Annotated[str | None, Field(exclude_if=_is_none)]
+
+
 class Module(Model):
     """A Go module; its own go.mod and go.sum lie in `modules/NAME/`."""
 
@@ -26,6 +35,7 @@ class Module(Model):
     path: str
     version: str
     ldflags: str = ""
+    part: Part = None
 
     @property
     def directory(self) -> Path:
@@ -61,6 +71,7 @@ class Binary(Model):
 
     name: str
     version: str
+    program: Annotated[str | None, Field(exclude_if=_is_none)] = None  # its file's name where that is not the entry's
     release: Release | None = None
     module: ModulePackage | None = None
     wheel: Wheel | None = None
@@ -72,7 +83,12 @@ class Binary(Model):
         >>> Binary(name="helm", version="v3.22.0").filled("{name}-{number}")
         'helm-3.22.0'
         """
-        return text.format(name=self.name, version=self.version, number=self.version.removeprefix("v"))
+        return text.format(name=self.file_name, version=self.version, number=self.version.removeprefix("v"))
+
+    @property
+    def file_name(self) -> str:
+        """Return the name of the executable."""
+        return self.program or self.name
 
 
 class Debian(Model):
@@ -119,6 +135,7 @@ class Image(Model):
     reference: str
     nodes: tuple[Node, ...]
     recipe: str
+    part: Part = None
     arguments: dict[str, str] = {}
     binaries: tuple[str, ...] = ()
     debian_packages: tuple[str, ...] = ()

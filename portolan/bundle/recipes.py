@@ -19,7 +19,7 @@ from portolan.bundle.workshop import Workshop
 from portolan.errors import PortolanError
 
 # The compiler's queue: what other artefacts wait for goes first; Pulumi's command is needed by nobody here.
-COMPILE_ORDER = ("kubernetes", "kserve", "kuberay", "coredns", "etcd", "helm", "pulumi")
+COMPILE_ORDER = ("kubernetes", "kserve", "kuberay", "coredns", "etcd", "helm", "etcd-tools", "pulumi")
 
 ORIGIN, GENERATED = "origin", "generated"  # a file beside the data that says where it came from
 
@@ -92,7 +92,8 @@ def module_binaries(module: Module, binaries: Sequence[Binary]) -> Artefact:
             for binary in binaries
         ]
 
-    return Artefact(f"binaries/{module.name}", inputs, make, gives=tuple(binary.name for binary in binaries))
+    gives = tuple(binary.name for binary in binaries)
+    return Artefact(f"binaries/{module.name}", inputs, make, gives=gives, part=module.part)
 
 
 def optional_binary(binary: Binary) -> Artefact:
@@ -177,7 +178,7 @@ def image_packages(lock: Lock, image: Image) -> Artefact:
         debian.download_packages(job.workshop, job.artefact, image.debian_packages, root, job.directory / "debs")
         return []
 
-    return Artefact(f"packages/{image.name}", inputs, make, needs=("roots/base",))
+    return Artefact(f"packages/{image.name}", inputs, make, needs=("roots/base",), part=image.part)
 
 
 def official_image(lock: Lock, image: Image) -> Artefact:
@@ -201,7 +202,7 @@ def official_image(lock: Lock, image: Image) -> Artefact:
                 shutil.copytree(recipe, context, dirs_exist_ok=True)
                 for name in image.binaries:
                     file = job.needs[binary_artefact(lock, name)].files[f"bin/{name}"]
-                    workshop.store.place(file, context / "bin" / name)
+                    workshop.store.place(file, context / "bin" / lock.binary(name).file_name)
                 if image.debian_packages:
                     job.place_need(f"packages/{image.name}", context)
                 if image.requirements is not None:
@@ -217,9 +218,17 @@ def official_image(lock: Lock, image: Image) -> Artefact:
                 builder.export(image.reference, target)
                 builder.remove(image.reference)
             source = "built"
-        return [_image_seed(image.name, image.reference, image.nodes, source)]
+        # No host takes an optional part's image unless it is told to.
+        return [_image_seed(image.name, image.reference, () if image.part else image.nodes, source)]
 
-    return Artefact(f"images/{image.name}", inputs, make, needs=tuple(dict.fromkeys(needs)), gives=(image.name,))
+    return Artefact(
+        f"images/{image.name}",
+        inputs,
+        make,
+        needs=tuple(dict.fromkeys(needs)),
+        gives=(image.name,),
+        part=image.part,
+    )
 
 
 def service_image(own: OwnImage) -> Artefact:

@@ -108,7 +108,7 @@ def prune() -> None:
     made = workshop()
     artefacts = graph(made.lock, made)
     with only_one(made.cache, Voice().waiting):
-        _, products = look(artefacts, select(artefacts, ()), made)
+        _, products = look(artefacts, list(artefacts), made)  # optional parts that were made stay
         index = Bundle.open(made.cache).index
         freed = made.store.keep_only({product.key for product in products.values()}, index.files)
         Builder(made, "prune").prune({entry.reference for entry in index.entries if entry.reference})

@@ -10,6 +10,8 @@ from portolan.sites.schema import Host, HostRole, Pool, Site
 from portolan.sizing.plan import Plan
 
 LABEL_PREFIX = "portolan.dev/"
+API_PORT = 6443
+LOAD_BALANCER_PORT = 8443  # beside the API server's own on the same hosts
 
 
 class Sources(Model):
@@ -59,6 +61,8 @@ def site_variables(sources: Sources) -> dict[str, Any]:
         "network_pods": str(site.network.pods),
         "network_services": str(site.network.services),
         "network_plugin": site.network.plugin,
+        "network_virtual_address": str(site.virtual_address or ""),
+        **api_endpoint(sources),
         "portolan_bundle": sources.bundle,
         "portolan_charts": list(sources.charts),
         "portolan_debian_digest": sources.debian_digest,
@@ -66,6 +70,16 @@ def site_variables(sources: Sources) -> dict[str, Any]:
         "portolan_images": list(sources.images),
         **versions(sources),
     }
+
+
+def api_endpoint(sources: Sources) -> dict[str, str]:
+    """Return where everybody reaches the API: the virtual address' load balancer, else the first control plane."""
+    if sources.site.virtual_address is not None:
+        return {"api_endpoint": f"{sources.site.virtual_address}:{LOAD_BALANCER_PORT}"}
+    nodes = sources.site.hosts.nodes
+    first = next((node for node in nodes if node.role is HostRole.CONTROL_PLANE), None)
+    address = host_address(sources, first) if first is not None else None
+    return {"api_endpoint": f"{address}:{API_PORT}"} if address is not None else {}
 
 
 def versions(sources: Sources) -> dict[str, str]:

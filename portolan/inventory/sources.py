@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from portolan.sites.loader import load_site
 from portolan.sites.schema import Site
 from portolan.sizing.plan import Plan
 
-HOST_BINARIES = ("kubeadm", "kubelet", "kubectl", "helm")
+HOST_BINARIES = ("kubeadm", "kubelet", "kubectl", "helm", "etcdctl", "etcdutl")
+PREVIOUS = "previous-"  # how the bundle names what belongs to the minor release before
 
 
 def read_sources(site_path: Path) -> Sources:
@@ -25,7 +27,7 @@ def read_sources(site_path: Path) -> Sources:
     site = load_site(site_path)
     state = paths.site_state(site.name)
     bundle = paths.cache() / "bundle"
-    entries = bundle_entries(bundle)
+    entries = of_release(bundle_entries(bundle), os.environ.get("PORTOLAN_KUBERNETES", "current"))
     return Sources(
         site=site,
         plan=site_plan(site, state),
@@ -45,6 +47,33 @@ def read_sources(site_path: Path) -> Sources:
         charts=tuple(entry["name"] for entry in entries if entry["kind"] == "chart"),
         debian_digest=next((entry["sha256"] for entry in entries if entry["kind"] == "debian"), ""),
     )
+
+
+def of_release(entries: list[dict[str, Any]], release: str) -> list[dict[str, Any]]:
+    """Return the bundle's entries with the `current` Kubernetes, or with the `previous` one under its names.
+
+    The previous release is what an upgrade starts from. Raises PortolanError where the bundle lacks it.
+    """
+    if release == "current":
+        return [entry for entry in entries if not entry["name"].startswith(PREVIOUS)]
+    kept = [entry for entry in entries if not entry["name"].startswith(PREVIOUS)]
+    old = {
+        (entry["kind"], entry["name"].removeprefix(PREVIOUS)): entry
+        for entry in entries
+        if entry["name"].startswith(PREVIOUS)
+    }
+    if release != "previous" or not old:
+        raise PortolanError(
+            f"PORTOLAN_KUBERNETES={release}",
+            "the bundle has no such release of Kubernetes",
+            "say current or previous; the previous one is made by: portolan bundle build --only previous",
+        )
+    return [
+        {**old[key], "name": entry["name"], "nodes": entry.get("nodes")}
+        if (key := (entry["kind"], entry["name"])) in old
+        else entry
+        for entry in kept
+    ]
 
 
 def bundle_entries(bundle: Path) -> list[dict[str, Any]]:

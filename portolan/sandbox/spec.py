@@ -92,7 +92,7 @@ def _addresses(site: Site, gateway: IPv4Address, kept: Mapping[str, IPv4Address]
                 "put the old range back, or take the sandbox down first (`portolan sandbox down`)",
             )
     first = 10 if network.num_addresses >= 64 else 2
-    taken = {*kept.values(), gateway}
+    taken = {*kept.values(), gateway, site.virtual_address}
     free = (
         address
         for address in (network.network_address + offset for offset in range(first, network.num_addresses - 1))

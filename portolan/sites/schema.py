@@ -184,6 +184,22 @@ class Network(Model):
     pods: IPv4Network = IPv4Network("10.96.0.0/12")
     services: IPv4Network = IPv4Network("10.80.0.0/16")
     plugin: Literal["bridge", "cilium", "calico"] = "bridge"
+    virtual_address: str | None = None  # under which everybody reaches the API of several control planes
+
+    @model_validator(mode="after")
+    def _virtual_address_is_in_range(self) -> Self:
+        if self.virtual_address is None:
+            return self
+        at = ("network", "virtual_address")
+        _check_address(at, self.virtual_address)
+        address = IPv4Address(self.virtual_address)
+        if address not in self.hosts or address in (self.hosts.network_address, self.hosts.broadcast_address):
+            raise fault(
+                at,
+                f"{address} is no host's address of the hosts' range {self.hosts}: it moves between those hosts",
+                "choose a free address of the hosts' own network",
+            )
+        return self
 
     @model_validator(mode="after")
     def _disjoint(self) -> Self:
@@ -218,6 +234,17 @@ class Site(Model):
     network: Network = Network()
     cloud: Cloud | None = None
     finance: Finance = Finance()
+
+    @property
+    def virtual_address(self) -> IPv4Address | None:
+        """Return the address that moves between the control-plane hosts; None where there is none.
+
+        What the file says; a sandbox with several control planes that says nothing takes the last of its range.
+        """
+        if self.network.virtual_address is not None:
+            return IPv4Address(self.network.virtual_address)
+        several = sum(host.role is HostRole.CONTROL_PLANE for host in self.hosts.nodes) > 1
+        return self.network.hosts.broadcast_address - 1 if several and self.hosts.provider == "sandbox" else None
 
     @model_validator(mode="after")
     def _topology_has_its_parts(self) -> Self:
@@ -261,14 +288,21 @@ class Site(Model):
                 f"{self.network.pods} has room for {room} nodes of a /{POD_RANGE_OF_A_NODE} each, the site has {count}",
                 "choose a larger range, for example 10.96.0.0/12",
             )
-        # The range's first and last address are not hosts', and one is the gateway's.
-        if self.hosts.provider == "sandbox" and self.network.hosts.num_addresses - 3 < count:
+        # The range's first and last address are not hosts', one is the gateway's, and one may be virtual.
+        reserved = 3 + (self.virtual_address is not None)
+        if self.hosts.provider == "sandbox" and self.network.hosts.num_addresses - reserved < count:
             raise fault(
                 ("network", "hosts"),
                 f"{self.network.hosts} is too small for {count} hosts and their gateway",
                 "choose a larger range, for example 10.89.0.0/24",
             )
         for place, host in enumerate(self.hosts.nodes):
+            if host.address is not None and host.address == self.network.virtual_address:
+                raise fault(
+                    ("network", "virtual_address"),
+                    f"{host.address} is the address of host {host.name}",
+                    "choose an address that no host has: it moves between the control-plane hosts",
+                )
             inside = host.address is None or IPv4Address(host.address) in self.network.hosts
             if self.network.plugin == "bridge" and not inside:
                 raise fault(

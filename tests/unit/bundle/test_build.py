@@ -29,6 +29,7 @@ def artefact(
     *,
     published: bool = True,
     result: Callable[[str], str] = str,
+    part: str | None = None,
 ) -> Artefact:
     """A text file made from `content` and the texts of what it needs."""
 
@@ -39,7 +40,7 @@ def artefact(
         target.write_text(result("+".join(texts)))
         return [EntrySeed(name, "binary", "v1", f"bin/{name}", "built")] if published else []
 
-    return Artefact(name, content, make, needs=needs, gives=(name,) if published else ())
+    return Artefact(name, content, make, needs=needs, gives=(name,) if published else (), part=part)
 
 
 def build(artefacts: list[Artefact], workshop: Workshop, only: tuple[str, ...] = ()) -> tuple[Summary, Index]:
@@ -110,6 +111,14 @@ def test_only_a_part_and_what_it_needs_is_made(workshop: Workshop) -> None:
     assert {entry.name for entry in index.entries} == {"tool", "image"}
     build(artefacts, workshop, ("other",))
     assert {entry.name for entry in read_index(workshop.cache / "bundle").entries} == {"tool", "image", "other"}
+
+
+def test_an_optional_part_is_made_when_it_is_asked_for_and_stays(workshop: Workshop) -> None:
+    artefacts = [artefact("tool", lambda: "t"), artefact("old-tool", lambda: "o", part="previous")]
+    assert build(artefacts, workshop)[0].made == ("tool",)
+    assert build(artefacts, workshop, ("previous",))[0].made == ("old-tool",)
+    _, index = build(artefacts, workshop)
+    assert {entry.name for entry in index.entries} == {"tool", "old-tool"}
 
 
 def test_an_unknown_part_is_refused_with_the_known_ones(workshop: Workshop) -> None:

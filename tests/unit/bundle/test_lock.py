@@ -30,6 +30,26 @@ def test_kubernetes_has_one_version_everywhere() -> None:
     assert {*kubernetes, *images} == {lock.kubernetes_version}
 
 
+def test_the_previous_release_is_one_minor_older_and_of_no_ordinary_bundle() -> None:
+    lock = load_lock()
+    old = {binary.version for binary in lock.binaries if binary.name.startswith("previous-")}
+    old |= {image.version for image in lock.images if image.part == "previous"}
+    (version,) = old
+    assert minor(version) == minor(lock.kubernetes_version) - 1
+    assert lock.module("previous-kubernetes").part == "previous"
+
+
+def minor(version: str) -> int:
+    return int(version.split(".")[1])
+
+
+def test_a_field_that_says_nothing_is_in_no_key() -> None:
+    """So that a new field of the lock does not make every artefact anew."""
+    lock = load_lock()
+    for entry in (lock.module("kubernetes"), lock.binary("kubelet"), lock.image("etcd")):
+        assert not {"part", "program"} & set(entry.model_dump(mode="json"))
+
+
 def test_every_image_has_a_dockerfile() -> None:
     recipes = Path(__file__).parents[3] / "portolan" / "bundle" / "images"
     for image in load_lock().images:

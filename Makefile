@@ -1,6 +1,8 @@
 # `make up` builds the whole platform of SITE; `make test` proves it. `make help` lists the rest.
 SITE ?= sites/sandbox.yaml
 TESTS ?= tests
+# Each has tests of its own, run with its own settings.
+SERVICES := risk_scoring text_encoder valuation hs_classification
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -36,7 +38,9 @@ status: prepare ## Show the stages, hosts and services of SITE
 	@portolan status $(SITE)
 
 test: prepare ## All tests; starts the sandbox that they need, and runs the scenarios whose files changed
-	@pytest --config-file services/risk_scoring/pyproject.toml --rootdir services/risk_scoring services/risk_scoring/tests
+	@for service in $(SERVICES); do \
+	  pytest --config-file services/$$service/pyproject.toml --rootdir services/$$service services/$$service/tests || exit 1; \
+	done
 	@pytest $(TESTS)
 
 scenario: prepare ## Run one long test in a sandbox of its own: make scenario NAME (without NAME: list them)

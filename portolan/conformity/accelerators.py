@@ -13,10 +13,10 @@ from pathlib import Path
 
 from portolan.conformity.check import Reading, nothing
 from portolan.conformity.depth import by_depth
-from portolan.conformity.probe import Probe, UnreadableOutputError, document
+from portolan.conformity.probe import ACCELERATOR, Probe, UnreadableOutputError, document
 from portolan.model import Model
 
-DEVICE = "an NVIDIA GPU"
+DEVICE = ACCELERATOR
 MEBIBYTE = 1 << 20
 PROGRAM = Path(__file__).parent / "programs" / "accelerator.py"
 DATASHEETS = Path(__file__).parent / "devices.yaml"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from portolan.sites.schema import HostRole, Pool
 from portolan.sizing.plan import Operator, Plan, Target
 
 FILE = Path(__file__).with_name("acceptance.yaml")
+UNANSWERED = Path(__file__).with_name("unanswered.yaml")
 ENDPOINT = "endpoint/risk-scoring"
 
 
@@ -32,10 +34,12 @@ class Floor(Model):
     statistic: str = "value"
     depth: Depth = Depth.STANDARD
     hardware: bool = False
+    where_present: bool = False  # what the row does not ask for: not measured, it does not leave the row open
     conditions: str = ""  # size, load and fabric with which the number holds
     source: str = ""  # where the number comes from; empty: the report itself
 
 
+@cache
 def load_floors(path: Path = FILE) -> tuple[Floor, ...]:
     """Return the lines of the file.
 
@@ -52,6 +56,26 @@ def load_floors(path: Path = FILE) -> tuple[Floor, ...]:
             key = ".".join(str(part) for part in first["loc"])
             raise PortolanError(f"{path} (entry {number})", f"{key}: {first['msg']}", "correct the entry") from error
     return tuple(floors)
+
+
+@cache
+def beyond_rows() -> frozenset[tuple[str, str]]:
+    """Return row and check of what is measured where it is present, and that the row does not ask for."""
+    return frozenset((floor.requirement, floor.check) for floor in load_floors() if floor.where_present)
+
+
+@cache
+def unanswered() -> Mapping[str, Mapping[str, str]]:
+    """Return why no check answers a row yet, by row and language."""
+    from ruamel.yaml import YAML
+
+    found: dict[str, dict[str, str]] = YAML(typ="safe").load(UNANSWERED.read_text(encoding="utf-8"))
+    return found
+
+
+def answered_by(row: Requirement) -> tuple[str, ...]:
+    """Return the checks that answer a row: its own, and those of acceptance."""
+    return tuple(dict.fromkeys([*row.checks, *(f.check for f in load_floors() if f.requirement == row.id)]))
 
 
 def acceptance_targets(plan: Plan, requirements: Requirements, depth: Depth) -> tuple[Target, ...]:

@@ -86,11 +86,12 @@ def _throughput_run(world: World, sender: str, receiver: str) -> ToolRun:
     listens = server.shell(SERVE, address, f"{seconds + GRACE_SECONDS:.0f}", str(PORT))
     if listens.status != 0:
         reason = f"{receiver}: {listens.errors.strip() or 'iperf3 is not installed'}"
-        return _no_run("iperf3", argv, MISSING if listens.status == MISSING else listens.status, reason)
+        return no_run("iperf3", argv, MISSING if listens.status == MISSING else listens.status, reason)
     return THROUGHPUT.run_argv(world, sender, argv, seconds, begin)
 
 
-def _no_run(tool: str, argv: tuple[str, ...], status: int, reason: str) -> ToolRun:
+def no_run(tool: str, argv: tuple[str, ...], status: int, reason: str) -> ToolRun:
+    """Return the run of a tool that never began, with the reason."""
     return ToolRun(tool=tool, version="unknown", argv=argv, status=status, output="", errors=reason, seconds=0.0)
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from portolan.conformity.acceptance import answered_by, beyond_rows, unanswered
 from portolan.conformity.check import Check
 from portolan.conformity.evidence import Judgement
 from portolan.conformity.judge import show
@@ -115,13 +116,13 @@ def row_of(
     requirement: Requirement, judgements: Sequence[Judgement], plan: Sequence[str], checks: Mapping[str, Check]
 ) -> MatrixRow:
     """Return a requirement's row; pure."""
-    names = tuple(dict.fromkeys([*requirement.checks, *(entry.target.check for entry in judgements)]))
+    names = tuple(dict.fromkeys([*answered_by(requirement), *(entry.target.check for entry in judgements)]))
     deploys = deployed_by(requirement.id, names)
     judged = [entry for entry in judgements if entry.verdict != "not-measured"]
     coverage: Coverage = "declared" if deploys else "not-measured"
     if judged:
         coverage = "measured" if any(entry.evidence.ground == "measured" for entry in judged) else "inspected"
-    verdict, reason = _verdict(names, judgements, checks)
+    verdict, reason = _verdict(requirement.id, names, judgements, checks)
     return MatrixRow(
         id=requirement.id,
         section=requirement.section,
@@ -141,14 +142,18 @@ def row_of(
     )
 
 
-def _verdict(names: Sequence[str], judgements: Sequence[Judgement], checks: Mapping[str, Check]) -> tuple[Verdict, str]:
+def _verdict(
+    row: str, names: Sequence[str], judgements: Sequence[Judgement], checks: Mapping[str, Check]
+) -> tuple[Verdict, str]:
     if not names:
-        return "not-measured", NO_CHECK
+        return "not-measured", unanswered().get(row, {}).get("en", NO_CHECK)
     if not judgements:
         unknown = [name for name in names if name not in checks]
         return "not-measured", f"no check is called {', '.join(unknown)}" if unknown else "the site has no such subject"
-    for wanted in ("fail", "not-measured"):
-        for entry in judgements:
+    # What the row does not ask for fails it where it fails; where it is not there, the row does not wait for it.
+    asked = [entry for entry in judgements if (row, entry.target.check) not in beyond_rows()] or judgements
+    for wanted, among in (("fail", judgements), ("not-measured", asked)):
+        for entry in among:
             if entry.verdict == wanted:
                 verdict: Verdict = entry.verdict
                 return verdict, f"{entry.target.check} on {entry.target.subject}: {entry.explanation}"

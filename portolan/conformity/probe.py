@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MISSING, BUSY, NO_ROOM, CANNOT_LOCK = 127, 75, 74, 76
 TIMED_OUT = frozenset({124, 137})
+ACCELERATOR = "an NVIDIA GPU"
+HOST_ADDRESS = "ADDRESS"  # among a probe's words: the address of the host that it runs on
 GRACE_SECONDS = 20  # beyond what the tool asks for itself: a slow disk lays out its file first
 # $1: tool, $2: seconds until it is ended, $3: whether it must be alone on the host, $4: bytes that it will write;
 # the rest is its command line. The tool works in an empty directory of its own on the file system that holds
@@ -86,6 +88,7 @@ class Probe:
     writes_bytes: int = 0
     good_statuses: frozenset[int] = frozenset({0})
     package: str = ""  # the Debian package that brings the tool
+    no_device: str = ""  # what it means that the tool is there and fails: the device is not
 
     def reading(self, run: ToolRun, key: str) -> Reading:
         """Return what a run says about `key`; pure. What cannot be read is not measured, with the reason."""
@@ -114,6 +117,8 @@ class Probe:
             return f"not enough free space to measure without harm: {said}"
         if run.status in TIMED_OUT:
             return f"{self.tool} did not end in {run.seconds:.0f} s and was stopped"
+        if self.no_device:
+            return self.no_device if self.no_device in said else f"{self.no_device} (status {run.status}: {said})"
         return f"{self.tool} ended with status {run.status}: {said}"
 
     def reread(self, raw: str, key: str) -> Reading:
@@ -129,7 +134,9 @@ class Probe:
 
     def _run(self, world: World, name: str) -> ToolRun:
         seconds = self.seconds[world.depth]
-        return self.run_argv(world, name, self.argv(world.depth, seconds), seconds, time.monotonic())
+        address = world.host(name).address.address
+        argv = tuple(address if word == HOST_ADDRESS else word for word in self.argv(world.depth, seconds))
+        return self.run_argv(world, name, argv, seconds, time.monotonic())
 
     def run_argv(self, world: World, name: str, argv: tuple[str, ...], seconds: float, begin: float) -> ToolRun:
         """Run the tool with this command line on a host; it is ended `GRACE_SECONDS` after its own seconds."""
@@ -167,7 +174,7 @@ class Probe:
             return base if statistic == "value" else f"{base}/{statistic}"
 
         def measure(world: World, subject: str, statistic: str) -> Reading:
-            if device and world.simulated_accelerators(subject):
+            if device == ACCELERATOR and world.simulated_accelerators(subject):
                 return nothing("the host's accelerators are simulated: there is no device to measure")
             return self.reading(self.run(world, subject), named(statistic))
 

@@ -69,22 +69,31 @@ free=$(df -B1 --output=avail "$place" | tail -n 1)
 own=$(mktemp -d "$place/portolan-measure.XXXXXX") || exit 5
 trap 'cd /; rm -rf "$own"' EXIT
 cd "$own" && fio --name=shared --directory=. --size={FILE_BYTES} --rw="$1" --bs=1m --ioengine=libaio --direct=1 \
-  --iodepth=16 --runtime="$2" --time_based --output-format=json
+  --iodepth=16 --runtime="$2" --time_based --numjobs="$3" --group_reporting --output-format=json
 """
+SEVERAL = 8  # readers and writers at once, on one host; files of their own lie side by side
 
 
-def _on_mount(direction: str) -> Probe:
+def _on_mount(direction: str, jobs: int = 1) -> Probe:
     return Probe(
         f"shared-{direction}",
         "fio",
-        lambda depth, seconds: ("sh", "-c", ON_MOUNT, "sh", direction, f"{seconds:.0f}"),
-        read_transfer(direction),
+        lambda depth, seconds: ("sh", "-c", ON_MOUNT, "sh", direction, f"{seconds:.0f}", str(jobs)),
+        read_transfer(direction) if direction in ("read", "write") else read_both,
         seconds=by_depth(5, burn_in=300),
         alone=True,
     )
 
 
+def read_both(output: str) -> Mapping[str, Reading]:
+    """Return the bytes a second that readers and writers moved together."""
+    sides = [read_transfer(direction)(output)["rate"] for direction in ("read", "write")]
+    read, written = (float(side.value or 0.0) for side in sides)
+    return {"rate": Reading(read + written, detail=f"{read:.4g} read and {written:.4g} written by {SEVERAL} at once")}
+
+
 SHARED_READ, SHARED_WRITE = _on_mount("read"), _on_mount("write")
+SHARED_SEVERAL = _on_mount("rw", SEVERAL)
 
 
 def rate_of(calls: int, seconds: float, size: int, at_once: int) -> Reading:
@@ -155,6 +164,8 @@ CHECKS = (
                       "rate"),
     SHARED_WRITE.check("host.shared-storage-write", "blocks of 1 MiB, 16 at once, on the largest NFS mount", "bytes/s",
                        "rate"),
+    SHARED_SEVERAL.check("host.shared-storage-several",
+                         f"{SEVERAL} readers and writers at once on the largest NFS mount", "bytes/s", "rate"),
     _object_check("put"),
     _object_check("get"),
 )  # fmt: skip

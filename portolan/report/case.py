@@ -9,7 +9,7 @@ from portolan.report.content import Bill, Cell
 from portolan.report.language import Tongue
 from portolan.requirements.schema import Requirement, Requirements
 from portolan.sites.schema import Site
-from portolan.sizing.plan import NodePool, Plan, Quantity
+from portolan.sizing.plan import NodePool, Plan, Quantity, Target
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,14 @@ class Case:
     def binding(self) -> tuple[Requirement, ...]:
         """Return the requirements that bind this site, in the report's order."""
         return tuple(self.requirements.applying(self.site.tier, self.site.topology))
+
+    @property
+    def tests(self) -> tuple[Target, ...]:
+        """Return everything that is measured at acceptance, at the greatest depth: what the conformity matrix lists."""
+        from portolan.conformity.acceptance import acceptance_targets
+        from portolan.conformity.depth import Depth
+
+        return (*self.plan.targets, *acceptance_targets(self.plan, self.requirements, Depth.BURN_IN))
 
     def name(self, family: str, name: str) -> str:
         """Return the words for a pool, a service or a quantity; an unknown name stays as it is and is noted."""

@@ -121,7 +121,7 @@ def acceptance(case: Case) -> Table:
     """Return one row for each requirement and check: what must be measured, where, and the number to reach."""
     say = case.say
     groups: dict[tuple[str, str, str], list[Target]] = {}
-    for target in case.plan.targets:
+    for target in case.tests:
         groups.setdefault((target.check, target.requirement, _aim(case, target)), []).append(target)
     ordered = sorted(groups.items(), key=lambda pair: (pair[0][0], pair[0][1]))
     return Table(

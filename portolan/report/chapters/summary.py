@@ -78,7 +78,7 @@ def _facts(case: Case) -> tuple[Fact, ...]:
 
 def _glance(case: Case) -> Table:
     musts = [row for row in case.binding if row.level == "must"]
-    checked = {target.requirement for target in case.plan.targets}
+    checked = {target.requirement for target in case.tests}
     priced = case.bill.total("supply") is not None
     answers = {
         "decision": case.tongue.count("glance.decision_text", len(case.bill.lines)),
@@ -89,7 +89,7 @@ def _glance(case: Case) -> Table:
         ),
         "acceptance": case.say(
             "glance.acceptance_text",
-            checks=case.tongue.number(len(case.plan.targets)),
+            checks=case.tongue.number(len(case.tests)),
             rows=case.tongue.number(len(checked)),
         ),
         "availability": case.say(

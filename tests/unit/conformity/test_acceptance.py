@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date
+from pathlib import Path
+
 import pytest
 
-from portolan.conformity.acceptance import acceptance_targets, load_floors
+from portolan.conformity.acceptance import acceptance_targets, answered_by, load_floors, unanswered
+from portolan.conformity.archive import Kept, judge_again
 from portolan.conformity.cost import steps, total_seconds
 from portolan.conformity.depth import Depth
+from portolan.conformity.matrix import matrix
 from portolan.conformity.registry import CHECKS
+from portolan.conformity.run import site_targets
 from portolan.errors import PortolanError
+from portolan.report.compose import compose
+from portolan.report.language import Tongue
 from portolan.requirements.loader import load_requirements
-from tests.unit.conformity.test_verification import PLAN
+from portolan.sites.loader import load_site
+from tests.unit.conformity.test_verification import PLAN, REPOSITORY
 
 ROWS = load_requirements()
 
@@ -23,6 +32,40 @@ def test_each_line_names_what_exists_and_its_source(floor):
     if floor.value is not None:
         assert floor.source, "a number that is not the report's names its source"
         assert floor.unit == CHECKS[floor.check].unit
+
+
+ASKED = ("hardware", "network", "storage", "security", "mlops")
+
+
+def test_every_row_is_answered_by_a_named_check_or_listed_with_its_reason():
+    rows = [row for row in ROWS.rows if row.kind.value in ASKED]
+    answered = {row.id for row in rows if answered_by(row)}
+    assert {check for row in rows for check in answered_by(row)} <= set(CHECKS)
+    assert set(unanswered()) == {row.id for row in rows} - answered
+    assert all(reason.keys() == {"en", "fr"} and all(reason.values()) for reason in unanswered().values())
+
+
+def test_the_readme_tells_how_many_rows_are_answered():
+    rows = [row for row in ROWS.rows if row.kind.value in ASKED]
+    text = " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
+    told = f"Of the report's {len(rows)} rows of kind hardware, network, storage, security and mlops, "
+    told += f"{len(rows) - len(unanswered())} are answered by a named check; {len(unanswered())} are listed as not yet"
+    assert told in text
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_procurement_report_and_the_matrix_name_the_same_tests(language):
+    """What is asked of the bidder is what is measured on delivery: same checks, same requirements, nothing beside."""
+    site = load_site(REPOSITORY / "sites" / "sandbox.yaml")
+    document = compose(site, PLAN, ROWS, Tongue(language), date(2026, 1, 1))
+    table = next(table for table in document.tables() if table.id == "acceptance")
+    in_report = {(row[0].text, row[1].text) for row in table.rows}
+    targets = site_targets(REPOSITORY / "sites" / "sandbox.yaml", PLAN, Depth.BURN_IN)
+    judgements = judge_again(targets, Kept(Path("none"), {"time": "2026-01-01T00:00:00Z"}, ()))
+    found = matrix(PLAN, ROWS, judgements, CHECKS, {})
+    in_matrix = {(one.target.check, row.id) for row in found.rows for one in row.judgements}
+    assert in_report == in_matrix
+    assert {check for check, _ in in_matrix} >= {"host.cpu-cores", "host.pair-throughput", "cluster.pods-placed"}
 
 
 def test_quick_adds_nothing_and_each_depth_holds_the_shallower_one():

@@ -24,19 +24,14 @@ from portolan.conformity.evidence import Evidence
 from portolan.conformity.judge import judge
 from portolan.conformity.probe import MISSING, Probe, ToolRun
 from portolan.conformity.reach import Answer, HostUnreachableError
-from portolan.conformity.registry import CHECKS
+from portolan.conformity.registry import CHECKS, ROOMS
 from portolan.conformity.verification import verify
 from portolan.conformity.world import World
 from portolan.sizing.plan import Target
 from tests.unit.conformity.test_verification import PLAN
 
 OUTPUTS = Path(__file__).parent / "outputs"
-PROBES = {
-    probe.name: probe
-    for module in (processor, disks, links, accelerators, storage, exposure)
-    for probe in vars(module).values()
-    if isinstance(probe, Probe)
-}
+PROBES = {probe.name: probe for module in ROOMS for probe in vars(module).values() if isinstance(probe, Probe)}
 
 
 def output(name):
@@ -199,12 +194,6 @@ def test_a_run_that_failed_says_why(probe, status, words):
     reading = probe.reading(run_of(probe, "", status, "it broke"), "anything")
     assert reading.value is None
     assert words in reading.reason_not_measured
-
-
-def test_every_probe_with_a_target_is_among_the_flips():
-    flipped = {probe.name for probe, *_ in FLIPS.values()}
-    alike = {"sequential-write", "random-read", "random-write", "shared-read", "shared-write", "devices"}
-    assert set(PROBES) - flipped == alike, "these share fio's reader, or read disks that a virtual machine lacks"
 
 
 def test_virtual_disks_are_not_measured_and_turning_ones_fail():

@@ -1,0 +1,92 @@
+"""Figures of the kit's own benchmarks, read where they were written: how many miss the limit that they are held to.
+
+A benchmark writes `build/benchmarks/NAME.json`, each figure with its host, time and command; here they become evidence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from portolan import paths
+from portolan.conformity.check import Check, Reading, nothing
+from portolan.conformity.depth import Depth
+
+if TYPE_CHECKING:
+    from portolan.conformity.world import World
+
+# What a benchmark tries out; the file of that name under build/benchmarks holds its figures.
+BENCHMARKS = {
+    "serving": "risk scoring beside other servers and the ceiling",
+    "training": "distributed training",
+    "streaming": "tracking streams",
+    "provisioning": "building hosts and platform",
+    "availability": "failover, backup, restore and upgrade",
+}
+OLDEST = timedelta(days=90)  # an assumption of this kit: what was measured a quarter ago says nothing of today
+FIELDS = ("name", "value", "unit", "host", "time", "command")
+
+
+def beyond_limit(figure: dict[str, Any]) -> bool:
+    """Return whether a figure misses its limit: the ratio to its peer, or without peer the value itself.
+
+    >>> beyond_limit({"value": 3.0, "ratio": None, "limit": 2.0}), beyond_limit({"value": 3.0, "limit": None})
+    (True, False)
+    """
+    limit = figure.get("limit")
+    if limit is None:
+        return False
+    ratio = figure.get("ratio")
+    return bool((figure["value"] if ratio is None else ratio) > limit)
+
+
+def read_figures(text: str) -> Reading:
+    """Return how many figures miss their limit; pure.
+
+    Raises ValueError where the text is no list of figures.
+    """
+    figures = json.loads(text)
+    if not isinstance(figures, list) or any(not isinstance(f, dict) or set(FIELDS) - set(f) for f in figures):
+        raise ValueError("no list of figures")
+    held = [figure for figure in figures if figure.get("limit") is not None]
+    if not held:
+        return nothing(f"none of {len(figures)} figures is held to a limit")
+    missed = [f"{figure['name']}: {figure['value']:g} {figure['unit']}" for figure in held if beyond_limit(figure)]
+    origin = f"{held[0]['host']}, {min(str(figure['time']) for figure in held)}"
+    told = f"missed: {'; '.join(missed[:3])}" if missed else f"{len(held)} figures within their limits"
+    return Reading(float(len(missed)), detail=f"{told} ({origin})")
+
+
+def written(name: str) -> str | None:
+    """Return what a benchmark has written here, None where it has written nothing."""
+    path = paths.build() / "benchmarks" / f"{name}.json"
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _measured(name: str) -> Callable[[World, str, str], Reading]:
+    def measure(world: World, subject: str, statistic: str) -> Reading:
+        text = written(name)
+        if text is None:
+            return nothing(f"benchmarks/{name} has written no figures here")
+        try:
+            reading = read_figures(text)
+            oldest = min((str(figure["time"]) for figure in json.loads(text)), default="")
+        except (ValueError, TypeError) as error:
+            return nothing(f"build/benchmarks/{name}.json is not what a benchmark writes: {error}")
+        if reading.value is not None and datetime.now(UTC) - datetime.fromisoformat(oldest) > OLDEST:
+            return nothing(f"figures of benchmarks/{name} are of {oldest}: too old to say anything of today")
+        return Reading(reading.value, reading.detail, reading.reason_not_measured, raw=text)
+
+    return measure
+
+
+CHECKS = tuple(
+    Check(
+        f"platform.benchmark-{name}", f"figures of {what} that miss the limit they are held to", "figures",
+        f"build/benchmarks/{name}.json", _measured(name), depth=Depth.STANDARD, ground="measured",
+        reread=lambda raw, statistic: read_figures(raw),
+    )
+    for name, what in BENCHMARKS.items()
+)  # fmt: skip

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from portolan.conformity.check import Check, Reading
 from portolan.conformity.evidence import Evidence, Judgement
 from portolan.conformity.judge import judge
-from portolan.conformity.ledger import BEGINNING, DIGEST, EVIDENCE, SCHEMA_VERSION, SIGNATURE
+from portolan.conformity.ledger import BEGINNING, DIGEST, EVIDENCE, RESUMED, SCHEMA_VERSION, SIGNATURE
 from portolan.conformity.signing import key_path, public_text, signature_holds, signing_key
 from portolan.conformity.verification import CLOCK_DRIFT, CLOCK_JUMP_SECONDS
 from portolan.errors import PortolanError
@@ -77,16 +77,50 @@ def read_evidence(folder: Path, checks: Mapping[str, Check], public_key: str | N
         found = header.get("schema_version", "none")
         raise PortolanError(f"{path}:1", f"schema version {found}, this is {SCHEMA_VERSION}", "judge it with its kit")
     _check_signature(folder, b"".join(lines), len(lines), signed, public_key or _own_key(str(header.get("site", ""))))
-    judgements = []
+    return Kept(folder, header, _judgements(path, documents, checks))
+
+
+def _judgements(path: Path, documents: Sequence[dict[str, Any]], checks: Mapping[str, Check]) -> tuple[Judgement, ...]:
+    """Return the judgements of a run, each checked; where a run went on and looked again, the later one holds."""
+    found: dict[str, Judgement] = {}
     for number, document in enumerate(documents[1:], start=2):
+        if RESUMED in document:
+            continue
         try:
             kept = Judgement.model_validate({k: v for k, v in document.items() if k not in OWN_FIELDS})
         except ValidationError as error:
             raise PortolanError(f"{path}:{number}", f"no judgement: {error.errors()[0]['msg']}", AGAIN) from None
         _check_raw(f"{path}:{number}", kept, checks.get(kept.target.check))
-        _check_time(f"{path}:{number}", header, document, kept.evidence)
-        judgements.append(kept)
-    return Kept(folder, header, tuple(judgements))
+        _check_time(f"{path}:{number}", documents[0], document, kept.evidence)
+        found[kept.target.id] = kept
+    return tuple(found.values())
+
+
+def stopped_run(parent: Path, header: Mapping[str, Any], checks: Mapping[str, Check]) -> Kept:
+    """Return the newest run below a folder that was stopped: the same site file, depth and choice as `header` says.
+
+    A last line that was cut off as the run was killed is taken away; it holds no judgement. Raises PortolanError where
+    there is no such run.
+    """
+    alike = ("site", "site_digest", "depth", "only", "portolan")
+    folders = sorted((path.parent for path in parent.glob(f"*/{EVIDENCE}")), reverse=True) if parent.is_dir() else []
+    for folder in folders:
+        if (folder / SIGNATURE).is_file():
+            continue
+        path = folder / EVIDENCE
+        whole = path.read_bytes()
+        lines = whole.splitlines(keepends=True)
+        if lines and not lines[-1].endswith(b"\n"):
+            lines.pop()
+            path.write_bytes(b"".join(lines))
+        if not lines:
+            continue
+        documents = _chained(path, lines)
+        if all(documents[0].get(name) == header[name] for name in alike):
+            return Kept(folder, documents[0], _judgements(path, documents, checks))
+    raise PortolanError(
+        str(parent), "no run of this site file, depth and choice was stopped there", "begin one, without --resume"
+    )
 
 
 def _chained(path: Path, lines: Sequence[bytes]) -> list[dict[str, Any]]:

@@ -38,6 +38,9 @@ def verify(
     past: Path | None = typer.Option(
         None, "--from", help="Judge the evidence of this folder again; nothing is measured. Edited evidence is refused."
     ),
+    resume: bool = typer.Option(
+        False, "--resume", help="Go on with the run that was stopped: what it has measured is not measured again."
+    ),
     public_key: str | None = typer.Option(
         None, "--public-key", help="With --from: the key that signed, where it is not this site's (base64)."
     ),
@@ -63,7 +66,7 @@ def verify(
     run = (
         history.verify_past(site, past, depth, only, public_key)
         if past is not None
-        else verify_site(site, evidence, only, depth)
+        else verify_site(site, evidence, only, depth, resume)
     )
     print_run(run, output)
     raise typer.Exit(EXIT_FAILED if run.summary["fail"] else EXIT_PASSED)

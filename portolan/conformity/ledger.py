@@ -23,6 +23,7 @@ EVIDENCE = "evidence.jsonl"
 DIGEST = "evidence.jsonl.sha256"
 SIGNATURE = "evidence.jsonl.signature.json"
 SCHEMA_VERSION = 2
+RESUMED = "resumed"  # the key of the line that says that a stopped run goes on from here
 BEGINNING = "0" * 64  # what the first line's `previous` says
 
 
@@ -33,16 +34,37 @@ class Ledger:
     `sha256sum --check evidence.jsonl.sha256` in the folder tells whether a line was changed since.
     """
 
-    def __init__(self, directory: Path, header: dict[str, Any], key: Ed25519PrivateKey | None = None) -> None:
-        self.directory = _new_folder(directory, datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ"))
-        self._file = (self.directory / EVIDENCE).open("x", encoding="utf-8")
+    def __init__(
+        self,
+        directory: Path,
+        header: dict[str, Any],
+        key: Ed25519PrivateKey | None = None,
+        stopped: Path | None = None,
+    ) -> None:
         self._digest = hashlib.sha256()
         self._previous = BEGINNING
         self._lines = 0
         self._key = key
         self._began = time.monotonic()
         self._lock = threading.Lock()
-        self._append({"schema_version": SCHEMA_VERSION, **header})
+        if stopped is None:
+            self.directory = _new_folder(directory, datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ"))
+            self._file = (self.directory / EVIDENCE).open("x", encoding="utf-8")
+            self._append({"schema_version": SCHEMA_VERSION, **header})
+        else:
+            self.directory = stopped
+            self._go_on(header)
+
+    def _go_on(self, header: dict[str, Any]) -> None:
+        """Take up the lines of a run that was stopped; the seconds since its beginning go on by the clock."""
+        for line in (self.directory / EVIDENCE).read_bytes().splitlines(keepends=True):
+            self._digest.update(line)
+            self._previous = hashlib.sha256(line).hexdigest()
+            self._lines += 1
+        now = datetime.now(UTC)
+        self._began -= (now - datetime.fromisoformat(str(header["time"]))).total_seconds()
+        self._file = (self.directory / EVIDENCE).open("a", encoding="utf-8")
+        self._append({RESUMED: now.isoformat(timespec="seconds").replace("+00:00", "Z")})
 
     def note(self, judgement: Judgement) -> None:
         """Append one judgement with its evidence."""

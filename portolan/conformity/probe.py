@@ -26,7 +26,8 @@ HOST_ADDRESS = "ADDRESS"  # among a probe's words: the address of the host that 
 GRACE_SECONDS = 20  # beyond what the tool asks for itself: a slow disk lays out its file first
 # $1: tool, $2: seconds until it is ended, $3: whether it must be alone on the host, $4: bytes that it will write;
 # the rest is its command line. The tool works in an empty directory of its own on the file system that holds
-# /var/lib, which goes when it ends; `timeout` ends it even where nobody waits for it any more.
+# /var/lib, which goes when it ends; `timeout` ends it even where nobody waits for it any more, and so does the end of
+# the connection that it was asked for over: sudo keeps that from it, so the SSH server's process is watched.
 RUN = r"""
 tool=$1; limit=$2; alone=$3; bytes=$4; shift 4
 command -v "$tool" >/dev/null 2>&1 || exit 127
@@ -47,7 +48,20 @@ place=$(mktemp -d /var/lib/portolan-measure.XXXXXX) || exit 74
 trap 'cd /; rm -rf "$place"' EXIT
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
 cd "$place" || exit 74
-timeout -k 5 "$limit" "$@" 9>&-
+watched=$PPID; above=$PPID
+while [ "$above" -gt 1 ]; do
+  case $(cat "/proc/$above/comm" 2>/dev/null) in sshd*) watched=$above; break;; esac
+  above=$(awk '{print $4}' "/proc/$above/stat" 2>/dev/null || echo 0)
+  above=${above:-0}
+done
+timeout -k 5 "$limit" "$@" 9>&- &
+child=$!
+trap 'kill "$child" 2>/dev/null; wait "$child"; cd /; rm -rf "$place"' EXIT
+while kill -0 "$child" 2>/dev/null; do
+  [ -d "/proc/$watched" ] || exit 129
+  sleep 0.1
+done
+wait "$child"
 """
 
 

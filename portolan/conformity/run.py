@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from pathlib import Path
 from portolan import __version__, paths
 from portolan.conformity import render
 from portolan.conformity.acceptance import acceptance_targets
+from portolan.conformity.archive import Kept, stopped_run
 from portolan.conformity.check import Scope
 from portolan.conformity.depth import Depth
 from portolan.conformity.evidence import Judgement
@@ -74,8 +75,14 @@ def site_targets(site_path: Path, plan: Plan, depth: Depth = Depth.QUICK, only: 
     return targets
 
 
-def verify_site(site_path: Path, evidence: Path | None = None, only: str = "*", depth: Depth = Depth.QUICK) -> Run:
-    """Verify the site of the file at `site_path` against its plan.
+def verify_site(
+    site_path: Path,
+    evidence: Path | None = None,
+    only: str = "*",
+    depth: Depth = Depth.QUICK,
+    resume: bool = False,
+) -> Run:
+    """Verify the site of the file at `site_path` against its plan; `resume` goes on with the run that was stopped.
 
     Raises PortolanError where it cannot begin: no target, a host out of reach, no kubeconfig, no API server, or
     another verification that puts the same site under load.
@@ -104,10 +111,46 @@ def verify_site(site_path: Path, evidence: Path | None = None, only: str = "*", 
         if beyond_hosts:
             _check_api(config)
         place = evidence or paths.site_state(site.name) / "evidence"
-        with alone(site.name, depth), opened(world), Ledger(place, header, signing_key(site.name)) as ledger:
-            note = progress(len(targets), ledger.note) if depth is not Depth.QUICK else ledger.note
-            judgements = verify(world, targets, CHECKS, note)
-    return Run(site=site.name, time=time, judgements=judgements, evidence=ledger.directory)
+        with alone(site.name, depth):
+            kept = stopped_run(place, header, CHECKS) if resume else None
+            done = measured_before(targets, kept)
+            left = [target for target in targets if target.id not in done]
+            if kept is not None:
+                header = dict(kept.header)
+                people.print(f"going on with the run of {kept.time}: {len(done)} measured before, {len(left)} left")
+            ledger = Ledger(place, header, signing_key(site.name), kept.folder if kept else None)
+            with told_how_to_go_on(site_path, depth), opened(world), ledger:
+                note = progress(len(left), ledger.note) if depth is not Depth.QUICK else ledger.note
+                found = done | {entry.target.id: entry for entry in verify(world, left, CHECKS, note)}
+    judgements = tuple(found[target.id] for target in targets)
+    return Run(site=site.name, time=str(header["time"]), judgements=judgements, evidence=ledger.directory)
+
+
+def measured_before(targets: Sequence[Target], kept: Kept | None) -> dict[str, Judgement]:
+    """Return what need not be measured again: targets that have not changed and have a value."""
+    if kept is None:
+        return {}
+    wanted = {target.id: target for target in targets}
+    return {
+        entry.target.id: entry
+        for entry in kept.judgements
+        if entry.target == wanted.get(entry.target.id) and entry.evidence.value is not None
+    }
+
+
+@contextmanager
+def told_how_to_go_on(site_path: Path, depth: Depth) -> Iterator[None]:
+    """Say, where a long verification is stopped, how it goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if depth is not Depth.QUICK:
+            people.print(
+                f"stopped; what was measured is kept. Go on with: portolan verify {site_path} --depth {depth} --resume",
+                markup=False,
+                soft_wrap=True,
+            )
+        raise
 
 
 def progress(count: int, note: Callable[[Judgement], None]) -> Callable[[Judgement], None]:

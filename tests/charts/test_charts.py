@@ -15,7 +15,7 @@ from portolan.bundle.view import Bundle
 
 HERE = Path(__file__).parent
 CHARTS = paths.REPOSITORY / "charts"
-NAMES = ("risk-scoring", "risk-training")
+NAMES = ("node-recheck", "risk-scoring", "risk-training")
 GOOD = HERE / "good"
 BAD = sorted((HERE / "bad").glob("*/*.yaml"))
 

@@ -22,7 +22,7 @@ from portolan.conformity.check import Reading
 from portolan.conformity.depth import Depth
 from portolan.conformity.evidence import Evidence
 from portolan.conformity.judge import judge
-from portolan.conformity.probe import MISSING, Probe, ToolRun
+from portolan.conformity.probe import MISSING, RUN, Probe, ToolRun
 from portolan.conformity.reach import Answer, HostUnreachableError
 from portolan.conformity.registry import CHECKS, ROOMS
 from portolan.conformity.verification import verify
@@ -268,6 +268,25 @@ def test_a_tool_that_does_not_end_is_stopped_and_leaves_nothing(here, monkeypatc
     assert "did not end" in probe.reading(probe.run(here, "here"), "x").reason_not_measured
     assert time.monotonic() - begin < 10
     assert subprocess.run(["pgrep", "-f", "sleep 87"], capture_output=True, check=False).stdout == b""
+    assert set(Path("/var/lib").glob("portolan-measure.*")) == before
+
+
+def test_a_tool_ends_with_the_connection_that_it_was_asked_for_over():
+    """The process that serves the connection dies; the tool below it ends, and its directory goes."""
+    before = set(Path("/var/lib").glob("portolan-measure.*"))
+    connection = subprocess.Popen(
+        ["sh", "-c", 'sh -c "$@" & wait', "sh", RUN, "sh", "sleep", "60", "no", "0", "sleep", "86"]
+    )
+    running = ["pgrep", "-f", "sleep 86"]
+    deadline = time.monotonic() + 10
+    while not subprocess.run([*running, "-x"], capture_output=True, check=False).stdout and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert set(Path("/var/lib").glob("portolan-measure.*")) - before
+    connection.kill()
+    connection.wait()
+    while subprocess.run(running, capture_output=True, check=False).stdout and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert subprocess.run(running, capture_output=True, check=False).stdout == b""
     assert set(Path("/var/lib").glob("portolan-measure.*")) == before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -65,12 +66,17 @@ def beyond_rows() -> frozenset[tuple[str, str]]:
 
 
 @cache
-def unanswered() -> Mapping[str, Mapping[str, str]]:
-    """Return why no check answers a row yet, by row and language."""
+def reasons_unanswered() -> Mapping[str, Mapping[str, str]]:
+    """Return why no check answers rows yet, by pattern of rows and language; the first that fits holds."""
     from ruamel.yaml import YAML
 
     found: dict[str, dict[str, str]] = YAML(typ="safe").load(UNANSWERED.read_text(encoding="utf-8"))
     return found
+
+
+def why_unanswered(row: str) -> Mapping[str, str]:
+    """Return why no check answers a row yet, by language; nothing where no reason is listed."""
+    return next((reason for pattern, reason in reasons_unanswered().items() if fnmatchcase(row, pattern)), {})
 
 
 def answered_by(row: Requirement) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from portolan.conformity.acceptance import answered_by, beyond_rows, unanswered
+from portolan.conformity.acceptance import answered_by, beyond_rows, why_unanswered
 from portolan.conformity.check import Check
 from portolan.conformity.evidence import Judgement
 from portolan.conformity.judge import show
@@ -146,7 +146,7 @@ def _verdict(
     row: str, names: Sequence[str], judgements: Sequence[Judgement], checks: Mapping[str, Check]
 ) -> tuple[Verdict, str]:
     if not names:
-        return "not-measured", unanswered().get(row, {}).get("en", NO_CHECK)
+        return "not-measured", why_unanswered(row).get("en", NO_CHECK)
     if not judgements:
         unknown = [name for name in names if name not in checks]
         return "not-measured", f"no check is called {', '.join(unknown)}" if unknown else "the site has no such subject"

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
-from portolan.conformity.acceptance import acceptance_targets, answered_by, load_floors, unanswered
+from portolan.conformity.acceptance import (
+    acceptance_targets,
+    answered_by,
+    load_floors,
+    reasons_unanswered,
+    why_unanswered,
+)
 from portolan.conformity.archive import Kept, judge_again
 from portolan.conformity.cost import steps, total_seconds
 from portolan.conformity.depth import Depth
@@ -41,15 +48,19 @@ def test_every_row_is_answered_by_a_named_check_or_listed_with_its_reason():
     rows = [row for row in ROWS.rows if row.kind.value in ASKED]
     answered = {row.id for row in rows if answered_by(row)}
     assert {check for row in rows for check in answered_by(row)} <= set(CHECKS)
-    assert set(unanswered()) == {row.id for row in rows} - answered
-    assert all(reason.keys() == {"en", "fr"} and all(reason.values()) for reason in unanswered().values())
+    open_rows = {row.id for row in rows} - answered
+    assert [row for row in sorted(open_rows) if not why_unanswered(row)] == []
+    reasons = reasons_unanswered()
+    assert [pattern for pattern in reasons if not any(fnmatchcase(row, pattern) for row in open_rows)] == []
+    assert all(reason.keys() == {"en", "fr"} and all(reason.values()) for reason in reasons.values())
 
 
 def test_the_readme_tells_how_many_rows_are_answered():
     rows = [row for row in ROWS.rows if row.kind.value in ASKED]
     text = " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
+    answered = sum(bool(answered_by(row)) for row in rows)
     told = f"Of the report's {len(rows)} rows of kind hardware, network, storage, security and mlops, "
-    told += f"{len(rows) - len(unanswered())} are answered by a named check; {len(unanswered())} are listed as not yet"
+    told += f"{answered} are answered by a named check; {len(rows) - answered} are listed as not yet"
     assert told in text
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pulumi
 
 from portolan.platform.secrets import AccessKey
+from portolan.sizing.placement import CLASS_LABEL
 from portolan.sizing.plan import Plan
 from stacks.clusters.interface import Cluster
-from stacks.platform import kserve, kuberay, training
+from stacks.platform import bursts, kserve, kuberay, training
 from stacks.platform.certificates import Certificates, CertificatesArgs
 from stacks.platform.declarations import Declarations, DeclarationsArgs
 from stacks.platform.model_registry import ModelRegistry, ModelRegistryArgs
 from stacks.platform.namespaces import Namespaces, NamespacesArgs
 from stacks.platform.object_store import CLIENT_LABEL, REGION, Identity, ObjectStore, ObjectStoreArgs
 from stacks.platform.quotas import namespace_specs
+from stacks.platform.residency import Residency, ResidencyArgs
 from stacks.platform.risk_scoring import RiskScoring, RiskScoringArgs
 from stacks.platform.storage import Storage, StorageArgs
 from stacks.settings import Settings
@@ -23,6 +25,8 @@ RISK = "risk-scoring"
 DECLARATIONS_BUCKET = "declarations"
 MODELS_BUCKET = "models"
 BUCKETS = (DECLARATIONS_BUCKET, MODELS_BUCKET)
+ANONYMISED_BUCKET = "anonymised"  # what bursts learn from
+BURSTS_BUCKET = "bursts"  # what they make
 CREDENTIALS = "object-store-credentials"
 # The report asks for training over several nodes.
 TRAINING_NODES = 2
@@ -33,21 +37,26 @@ def build(settings: Settings, cluster: Cluster) -> None:
     plan, sources, secrets = settings.plan, settings.sources, settings.secrets
     version = sources.kubernetes_version()
 
-    def on_cluster(*after: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(providers=[cluster.provider], depends_on=list(after))
+    placement = plan.placement
+    guards: list[pulumi.Resource] = []
 
-    namespaces = Namespaces(
-        "namespaces",
-        NamespacesArgs(
-            namespace_specs(
-                plan,
-                settings.pod_security,
-                {SYSTEM: {CLIENT_LABEL: "true"}, RISK: {CLIENT_LABEL: "true"}},
-            )
-        ),
-        on_cluster(),
-    )
+    def on_cluster(*after: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(providers=[cluster.provider], depends_on=[*after, *guards])
+
+    labels = _namespace_labels(plan)
+    specs = namespace_specs(plan, settings.pod_security, labels)
+    if placement is not None:
+        specs = (*specs, bursts.burst_namespace(plan, settings.pod_security, labels[bursts.NAMESPACE]))
+    namespaces = Namespaces("namespaces", NamespacesArgs(specs), on_cluster())
     where = namespaces.by_name
+    if placement is not None:  # before anything is put on the cluster that could lie in the wrong place
+        guards.append(
+            Residency(
+                "residency",
+                ResidencyArgs(placement, [cluster.storage.class_name]),
+                on_cluster(where[SYSTEM], where[RISK], where[bursts.NAMESPACE]),
+            )
+        )
     certificates = Certificates(
         "certificates",
         CertificatesArgs(
@@ -65,10 +74,11 @@ def build(settings: Settings, cluster: Cluster) -> None:
         secrets.object_store_risk_scoring,
         [
             f"{action}:{bucket}"
-            for bucket in (DECLARATIONS_BUCKET, MODELS_BUCKET)
+            for bucket in (DECLARATIONS_BUCKET, MODELS_BUCKET, *((ANONYMISED_BUCKET,) if placement else ()))
             for action in ("Read", "Write", "List")
         ],
     )
+    burster = _burst_identity(settings)
     store_plan = plan.service("object-store")
     object_store = ObjectStore(
         "object-store",
@@ -79,11 +89,11 @@ def build(settings: Settings, cluster: Cluster) -> None:
             capacity_bytes=min(int(plan.storage.object_store_bytes), cluster.storage.capacity_bytes or 2**62),
             cpu_millicores=int(store_plan.cpu_millicores),
             memory_mebibytes=int(store_plan.memory_mebibytes),
-            buckets=BUCKETS,
-            identities=(administrator, scientist),
-            client_namespaces={SYSTEM: administrator, RISK: scientist},
+            buckets=(*BUCKETS, *((ANONYMISED_BUCKET, BURSTS_BUCKET) if placement else ())),
+            identities=(administrator, scientist, *burster.values()),
+            client_namespaces={SYSTEM: administrator, RISK: scientist} | burster,
         ),
-        on_cluster(where[SYSTEM], where[RISK], storage),
+        on_cluster(where[SYSTEM], where[RISK], storage, *(where[name] for name in burster)),
     )
     registry = ModelRegistry(
         "model-registry",
@@ -151,6 +161,22 @@ def build(settings: Settings, cluster: Cluster) -> None:
         ),
         on_cluster(where[RISK], ray, declarations),
     )
+    if placement is not None:
+        bursts.Bursts(
+            "bursts",
+            bursts.BurstsArgs(
+                placement=placement,
+                programs=settings.programs,
+                image=sources.image("risk-training"),
+                system_namespace=SYSTEM,
+                data_namespace=RISK,
+                source_uri=declarations.uri_text,
+                anonymised_uri=f"s3://{ANONYMISED_BUCKET}/",
+                store_url=store_url,
+                credentials_secret=CREDENTIALS,
+            ),
+            on_cluster(where[SYSTEM], where[RISK], where[bursts.NAMESPACE], ray, declarations),
+        )
     scoring_plan = plan.service("risk-scoring")
     scoring = RiskScoring(
         "risk-scoring",
@@ -178,6 +204,26 @@ def build(settings: Settings, cluster: Cluster) -> None:
     pulumi.export("modelUri", trained.model_uri)
     pulumi.export("modelVersion", trained.model_version)
     pulumi.export("riskScoringUrls", scoring.urls)
+
+
+def _namespace_labels(plan: Plan) -> dict[str, dict[str, str]]:
+    """Return the labels of namespaces: who may reach the object store, and which data they hold."""
+    labels = {SYSTEM: {CLIENT_LABEL: "true"}, RISK: {CLIENT_LABEL: "true"}}
+    if plan.placement is not None:
+        labels[bursts.NAMESPACE] = {CLIENT_LABEL: "true"}
+        for namespace, data in plan.placement.namespaces.items():
+            labels.setdefault(namespace, {})[CLASS_LABEL] = data.value
+    return labels
+
+
+def _burst_identity(settings: Settings) -> dict[str, Identity]:
+    """Return who bursts are to the object store: they read what is anonymised, and write beside it."""
+    key = settings.secrets.object_store_bursts
+    if settings.plan.placement is None or key is None:
+        return {}
+    reading = [f"{action}:{ANONYMISED_BUCKET}" for action in ("Read", "List")]
+    writing = [f"{action}:{BURSTS_BUCKET}" for action in ("Read", "Write", "List")]
+    return {bursts.NAMESPACE: _identity("bursts", key, reading + writing)}
 
 
 def _identity(name: str, key: AccessKey, actions: list[str]) -> Identity:

@@ -42,6 +42,7 @@ class Settings:
     training: TrainingParameters
     addresses: dict[str, str] = field(default_factory=dict)  # of hosts, by name
     charts: Path = REPOSITORY / "charts"
+    programs: Path = REPOSITORY / "services" / "bursts"
 
 
 def load() -> Settings:

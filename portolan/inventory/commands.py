@@ -21,6 +21,10 @@ def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
     app.command("inventory")(show_inventory)
     app.command("converge")(run_converge)
+    group = typer.Typer(no_args_is_help=True, help="The encrypted tunnel between the locations of a site.")
+    group.command("status")(tunnel_status)
+    group.command("rotate")(tunnel_rotate)
+    app.add_typer(group, name="tunnel")
 
 
 def show_inventory(
@@ -84,6 +88,53 @@ def run_converge(
         for one in result.changed:
             people.print(f"  {one.host}: {one.role} : {one.task}", markup=False)
         raise typer.Exit(EXIT_FAILED)
+
+
+def tunnel_status(
+    site: SiteFile,
+    output: Annotated[Format, typer.Option("--output", "-o", help="table, json or yaml.")] = Format.TABLE,
+) -> None:
+    """Say of each gateway which locations it hears; exits with 1 where one is silent."""
+    from portolan.inventory.tunnel import status
+
+    peers = status(site)
+    if output is Format.TABLE:
+        table(
+            f"Tunnel of {site}",
+            ("gateway", "to", "interface", "in use", "state", "last handshake", "received", "sent"),
+            [
+                (
+                    peer.gateway,
+                    f"{peer.location} {peer.range}",
+                    peer.interface,
+                    "yes" if peer.in_use else "no",
+                    "up" if peer.up else "silent",
+                    "never" if peer.handshake_seconds is None else f"{peer.handshake_seconds:.0f} s ago",
+                    f"{peer.received_bytes / 1e6:.1f} MB",
+                    f"{peer.sent_bytes / 1e6:.1f} MB",
+                )
+                for peer in peers
+            ],
+        )
+    else:
+        emit([{**peer.model_dump(mode="json"), "up": peer.up} for peer in peers], output)
+    if not peers or not all(peer.up for peer in peers if peer.in_use):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def tunnel_rotate(
+    site: SiteFile,
+    output: Annotated[Format, typer.Option("--output", "-o", help="How to print the result.")] = Format.TABLE,
+) -> None:
+    """Change the keys of the tunnel without a break: the old ones serve until the new ones have shaken hands."""
+    from portolan.inventory.tunnel import rotate
+
+    people.print(f"tunnel of {site}: making new keys beside the old ones", markup=False)
+    result = rotate(site, print_role)
+    if output is Format.TABLE:
+        _print(result)
+    else:
+        emit(result.model_dump(mode="json"), output)
 
 
 def print_role(role: RoleSummary) -> None:

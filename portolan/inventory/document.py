@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 from portolan.inventory.hosts import MadeHost
 from portolan.model import Model
-from portolan.sites.schema import Host, HostRole, Pool, Site
+from portolan.sites.schema import Host, HostRole, Location, Pool, Site
+from portolan.sizing.placement import location_labels, location_taints
 from portolan.sizing.plan import Plan
 
 LABEL_PREFIX = "portolan.dev/"
@@ -21,6 +23,7 @@ class Sources(Model):
     plan: Plan | None = None
     made: dict[str, MadeHost] = {}
     state: str
+    tunnel_generation: int = 0  # of the tunnel's keys: raised by `portolan tunnel rotate`
     bundle: str
     binaries: tuple[dict[str, str], ...] = ()
     images: tuple[dict[str, Any], ...] = ()
@@ -41,6 +44,7 @@ def inventory(sources: Sources) -> dict[str, Any]:
         "all": {"children": ["control_plane", "workers"], "vars": site_variables(sources)},
         "control_plane": {"hosts": [node.name for node in nodes if node.role is HostRole.CONTROL_PLANE]},
         "workers": {"hosts": [node.name for node in workers]},
+        **({"vpn": {"hosts": gateways(sources.site)}} if sources.site.locations else {}),
         **{pool.value: {"hosts": [node.name for node in workers if node.pool is pool]} for pool in Pool},
     }
 
@@ -57,7 +61,8 @@ def site_variables(sources: Sources) -> dict[str, Any]:
             for node in site.hosts.nodes
             if (address := host_address(sources, node)) is not None
         ],
-        "network_hosts": str(site.network.hosts),
+        "network_hosts": str(site.host_ranges[0]),
+        "network_host_ranges": [str(one) for one in site.host_ranges],
         "network_pods": str(site.network.pods),
         "network_services": str(site.network.services),
         "network_plugin": site.network.plugin,
@@ -68,6 +73,7 @@ def site_variables(sources: Sources) -> dict[str, Any]:
         "portolan_debian_digest": sources.debian_digest,
         "portolan_binaries": list(sources.binaries),
         "portolan_images": list(sources.images),
+        **location_variables(sources),
         **versions(sources),
     }
 
@@ -80,6 +86,52 @@ def api_endpoint(sources: Sources) -> dict[str, str]:
     first = next((node for node in nodes if node.role is HostRole.CONTROL_PLANE), None)
     address = host_address(sources, first) if first is not None else None
     return {"api_endpoint": f"{address}:{API_PORT}"} if address is not None else {}
+
+
+def _made_endpoint(sources: Sources, location: Location) -> str | None:
+    """Return the outer address that the sandbox gave a gateway."""
+    made = sources.made.get(str(location.gateway))
+    return made.endpoint if made else None
+
+
+def gateways(site: Site) -> list[str]:
+    """Return the hosts that end the tunnel, one a location."""
+    return [str(location.gateway) for location in site.locations.places] if site.locations else []
+
+
+def location_variables(sources: Sources) -> dict[str, Any]:
+    """Return what every host knows of the locations and of the tunnel between them; nothing where there are none."""
+    site = sources.site
+    if site.locations is None:
+        return {}
+    tunnel = site.locations.tunnel
+    ports = [tunnel.port, tunnel.port + 1]  # the second serves while keys are rotated
+    known = {node.name: host_address(sources, node) for node in site.hosts.nodes}
+    return {
+        "site_locations": [
+            {
+                "name": location.name,
+                "kind": location.kind,
+                "range": str(location.hosts),
+                "gateway": location.gateway,
+                "gateway_address": known.get(str(location.gateway)),
+                "endpoint": location.endpoint or _made_endpoint(sources, location),
+                "hosts": {node.name: known[node.name] for node in site.hosts.nodes if node.location == location.name},
+            }
+            for location in site.locations.places
+        ],
+        # What the hosts' packet filter has to let in and through for the tunnel.
+        "firewall_more_services": [
+            {"name": "tunnel between locations", "to": ["vpn"], "from": ["any"], "protocol": "udp", "ports": ports}
+        ],
+        "firewall_forwarded": [
+            {"from": str(one), "to": str(other)} for one, other in combinations(site.host_ranges, 2)
+        ],
+        "tunnel_port": tunnel.port,
+        "tunnel_mtu_bytes": tunnel.mtu_bytes,
+        "tunnel_keepalive_seconds": tunnel.keepalive_seconds,
+        "tunnel_generation": sources.tunnel_generation,
+    }
 
 
 def versions(sources: Sources) -> dict[str, str]:
@@ -114,6 +166,8 @@ def host_variables(sources: Sources, node: Host) -> dict[str, Any]:
         "node_pool": node.pool.value,
         "node_labels": node_labels(sources, node),
         "node_annotations": node_annotations(node),
+        **({"node_location": node.location} if node.location else {}),
+        "node_taints": list(location_taints(sources.site, node)),
         "node_capacity": {name: str(count) for name, count in sorted(node.simulated_accelerators.items())},
     }
     address = host_address(sources, node)
@@ -136,7 +190,7 @@ def node_labels(sources: Sources, node: Host) -> dict[str, str]:
     planned: dict[str, str] = {}
     if sources.plan is not None:
         planned = next((dict(host.labels) for host in sources.plan.hosts if host.name == node.name), {})
-    labels = {LABEL_PREFIX + "site": sources.site.name}
+    labels = {LABEL_PREFIX + "site": sources.site.name} | location_labels(sources.site, node)
     if node.role is HostRole.WORKER:
         labels[LABEL_PREFIX + "pool"] = node.pool.value
         labels[f"node-role.kubernetes.io/{node.pool.value}"] = ""

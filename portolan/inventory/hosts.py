@@ -20,6 +20,7 @@ class MadeHost(BaseModel):
     ssh_user: str
     ssh_port: int = 22
     private_key: str | None = None
+    endpoint: str | None = None  # of a gateway: its outer address
     facts: dict[str, Any] = {}
 
 

@@ -33,6 +33,7 @@ def read_sources(site_path: Path) -> Sources:
         plan=site_plan(site, state),
         made=made_hosts(state),
         state=str(state),
+        tunnel_generation=tunnel_generation(state),
         bundle=str(bundle),
         binaries=tuple(
             {key: entry[key] for key in ("name", "path", "sha256")}
@@ -74,6 +75,19 @@ def of_release(entries: list[dict[str, Any]], release: str) -> list[dict[str, An
         else entry
         for entry in kept
     ]
+
+
+def tunnel_generation(state: Path) -> int:
+    """Return how often the keys of the tunnel between locations were changed."""
+    path = state / "tunnel-generation"
+    if not path.is_file():
+        return 0
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    if not text.isdigit():
+        raise PortolanError(
+            str(path), f"'{text}' is no number", "remove it and converge: the tunnel gets its first keys"
+        )
+    return int(text)
 
 
 def bundle_entries(bundle: Path) -> list[dict[str, Any]]:

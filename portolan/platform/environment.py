@@ -107,7 +107,7 @@ def prepare(site_path: Path, renew_certificates: bool = False) -> Prepared:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _plan(site, places)
     _passphrase(places)
-    _secrets(places, renew_certificates)
+    _secrets(places, renew_certificates, bursts=site.locations is not None)
     prepared = Prepared(site, places, toolchain, _variables(site, places, toolchain))
     _configuration(prepared)
     return prepared
@@ -156,20 +156,23 @@ def _passphrase(places: Places) -> None:
         write_atomically(places.passphrase, random.token_urlsafe(32) + "\n")
 
 
-def _secrets(places: Places, renew: bool) -> None:
+def _secrets(places: Places, renew: bool, bursts: bool = False) -> None:
     now = pki.utc_now()
     if not places.secrets.is_file():
         authority = pki.make_authority(now)
         made = PlatformSecrets(
             object_store_administrator=generate_access_key(),
             object_store_risk_scoring=generate_access_key(),
+            object_store_bursts=generate_access_key() if bursts else None,
             authority=authority,
             kserve_webhook=pki.issue(authority, WEBHOOK_NAMES, now),
         )
         write_atomically(places.secrets, made.model_dump_json(indent=2))
-    elif renew:
+    elif renew or bursts:
         known = load_secrets(places.secrets)
-        renewed = renewed_certificates(known)
+        renewed = renewed_certificates(known) if renew else known
+        if bursts and known.object_store_bursts is None:  # the site got its locations later
+            renewed = renewed.model_copy(update={"object_store_bursts": generate_access_key()})
         if renewed != known:
             write_atomically(places.secrets, renewed.model_dump_json(indent=2))
 

@@ -28,6 +28,7 @@ class PlatformSecrets(Model):
 
     object_store_administrator: AccessKey
     object_store_risk_scoring: AccessKey
+    object_store_bursts: AccessKey | None = None  # of a site with several locations
     authority: Authority
     kserve_webhook: ServingCertificate
 

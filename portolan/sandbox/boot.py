@@ -106,7 +106,7 @@ def start_script(sandbox: Sandbox, host: SandboxHost, directory: Path, lower: Pa
         f"--hostname={host.name}",
         f"--uuid={machine_id}",
         *("--register=no", "--keep-unit", "--link-journal=no", "--resolv-conf=off", "--timezone=off"),
-        f"--network-bridge={sandbox.bridge}",
+        f"--network-bridge={host.segment.bridge}",
         "--capability=all",
         "--system-call-filter=add_key keyctl bpf",
         "--bind=/dev/kmsg",

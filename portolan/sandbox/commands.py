@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(show)
     group.command("shell", context_settings={"allow_interspersed_args": False})(shell)
     group.command("logs")(logs)
+    group.command("line")(line)
     app.add_typer(group, name="sandbox")
 
 
@@ -141,6 +142,39 @@ def logs(
         journal += [*(("--follow",) if follow else ()), *(("--unit", unit) if unit else ())]
         arguments = secure_shell.command(places, entry, [shlex.join(journal)])
     os.execvp(arguments[0], arguments)
+
+
+def line(
+    site: SITE,
+    delay: Annotated[float | None, typer.Option("--delay-milliseconds", min=0, help="One way.")] = None,
+    loss: Annotated[float | None, typer.Option(min=0, max=0.99, help="Share of packets: 0.01 is one in 100.")] = None,
+    bandwidth: Annotated[
+        float | None, typer.Option("--bandwidth-megabits", min=0, help="Mbit/s each way; 0: no limit.")
+    ] = None,
+    cut: Annotated[bool | None, typer.Option("--cut/--restore", help="Cut the line, or make it whole.")] = None,
+    output: Annotated[Format, typer.Option("--output", "-o", help="table, json or yaml.")] = Format.TABLE,
+) -> None:
+    """Shape, cut or restore the line between the locations of SITE; without an option, say what it is like."""
+    from portolan.sandbox import lifecycle
+    from portolan.sandbox import line as lines
+
+    sandbox = lifecycle.planned(_load(site))
+    given = {
+        "delay_milliseconds": delay,
+        "loss": loss,
+        "bandwidth_megabits_per_second": bandwidth,
+        "cut": cut,
+    }
+    wanted = {key: value for key, value in given.items() if value is not None}
+    shape = lines.shape_of(sandbox.site).model_copy(update=wanted)
+    if wanted:
+        lines.shape(sandbox, shape)
+    if output is not Format.TABLE:
+        emit(shape.model_dump(), output)
+        return
+    width = f"{shape.bandwidth_megabits_per_second:g} Mbit/s" if shape.bandwidth_megabits_per_second else "no limit"
+    state = "cut" if shape.cut else "whole"
+    _say(f"line of {sandbox.site}: {state}, {shape.delay_milliseconds:g} ms each way, loss {shape.loss:.2%}, {width}")
 
 
 def _say(line: str) -> None:

@@ -53,7 +53,7 @@ RemainAfterExit=yes
 ExecStart=/usr/sbin/ip address replace {address}/{length} dev host0
 ExecStart=/usr/sbin/ip link set host0 up
 ExecStart=/usr/sbin/ip route replace default via {gateway} dev host0
-
+{line}
 [Install]
 WantedBy=multi-user.target network-online.target
 """
@@ -150,7 +150,17 @@ def write(layer: Layer, sandbox: Sandbox, host: SandboxHost, machine_id: str, au
     host_key = layer.directory("etc/ssh") / "ssh_host_ed25519_key"
     public_key = ensure_key(host_key, host.name)
     layer.write("usr/local/lib/portolan/remount-cgroups", CGROUPS_SCRIPT, 0o755)
-    network = NETWORK_UNIT.format(address=host.address, length=sandbox.network.prefixlen, gateway=sandbox.gateway)
+    # A gateway has an outer address; from it, it reaches those of other locations over the line, as over the internet.
+    line, outer = "", host.segment.endpoint
+    if host.line_peers:
+        line = f"ExecStart=/usr/sbin/ip address replace {outer}/32 dev host0\n"
+    line += "".join(
+        f"ExecStart=/usr/sbin/ip route replace {peer}/32 via {host.segment.line} dev host0 src {outer}\n"
+        for peer in host.line_peers
+    )
+    network = NETWORK_UNIT.format(
+        address=host.address, length=host.segment.network.prefixlen, gateway=host.segment.gateway, line=line
+    )
     for unit, content, targets in (
         ("portolan-cgroups.service", CGROUPS_UNIT, ("sysinit.target",)),
         ("portolan-network.service", network, ("multi-user.target", "network-online.target")),

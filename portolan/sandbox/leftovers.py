@@ -7,7 +7,7 @@ from pathlib import Path
 
 from portolan.errors import PortolanError
 from portolan.model import Model
-from portolan.sandbox import cgroups, mounts, names, network, places
+from portolan.sandbox import cgroups, line, mounts, names, network, places
 from portolan.sandbox.places import SitePlaces
 
 
@@ -20,12 +20,13 @@ class Leftovers(Model):
     processes: int = 0
     links: tuple[str, ...] = ()
     chains: bool = False
+    line: bool = False  # the network namespace between the locations
     mount_points: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
         """Whether the machine is clean of this sandbox."""
-        return not (self.groups or self.links or self.chains or self.mount_points)
+        return not (self.groups or self.links or self.chains or self.line or self.mount_points)
 
     def lines(self) -> list[str]:
         """Return what there is, in words."""
@@ -37,6 +38,8 @@ class Leftovers(Model):
         if self.chains:
             chains = (names.FORWARD_CHAIN_PREFIX + self.identity, names.INPUT_CHAIN_PREFIX + self.identity)
             found.append(f"iptables chains {chains[0]} and {chains[1]}")
+        if self.line:
+            found.append("the line between its locations")
         return found + [f"mount {point}" for point in self.mount_points]
 
 
@@ -52,16 +55,17 @@ def find() -> dict[str, Leftovers]:
         identity = names.parse_chain(rule.split(" ")[1]) if rule.startswith("-N ") else None
         if identity:
             chains.add(identity)
-    bridges: dict[str, str] = {}
+    bridges: dict[str, set[str]] = {}
     for link in links:
         identity = names.parse_bridge(link["ifname"])
         if identity:
-            bridges[identity] = link["ifname"]
+            bridges.setdefault(identity, set()).add(link["ifname"])
             alias = str(link.get("ifalias", "")).removeprefix(names.ALIAS_PREFIX)
             if names.identity(alias) == identity:
                 sites.setdefault(identity, alias)
     found = {}
-    for identity in sorted({*sites, *bridges, *chains}):
+    lines = line.find()
+    for identity in sorted({*sites, *bridges, *chains, *lines}):
         site = sites.get(identity)
         own = {host: tuple(paths) for (of, host), paths in groups.items() if of == site}
         state = registered.get(site, places.SitePlaces(site).state) if site else None
@@ -74,10 +78,11 @@ def find() -> dict[str, Leftovers]:
                 sorted(
                     link["ifname"]
                     for link in links
-                    if link["ifname"] == bridges.get(identity) or _is_link_of(link["ifname"], identity)
+                    if link["ifname"] in bridges.get(identity, ()) or _is_link_of(link["ifname"], identity)
                 )
             ),
             chains=identity in chains,
+            line=identity in lines,
             mount_points=tuple(mounts.mount_points(state, site)) if state else (),
         )
     return found
@@ -99,6 +104,8 @@ def remove(found: Leftovers, state: Path | None) -> None:
     remove_hosts(found, found.groups)
     if state is not None:
         mounts.unmount_below(state, found.site)
+    if found.line:
+        line.remove(found.identity)
     script = network.filter_removal_script(found.identity, network.filter_rules())
     if script:
         network.restore(script)
@@ -122,4 +129,5 @@ def remove_hosts(found: Leftovers, hosts: Iterable[str]) -> None:
 
 
 def _is_link_of(name: str, identity: str) -> bool:
-    return name.startswith(names.VETH_PREFIX + identity) and len(name) == len(names.VETH_PREFIX) + 12
+    host = name.startswith(names.VETH_PREFIX + identity) and len(name) == len(names.VETH_PREFIX) + 12
+    return host or name.startswith(names.LINE_PREFIX + identity)

@@ -15,7 +15,19 @@ from typing import Any
 from portolan.errors import PortolanError
 from portolan.model import Model
 from portolan.output import people
-from portolan.sandbox import boot, cgroups, leftovers, mounts, names, network, places, preflight, roots, secure_shell
+from portolan.sandbox import (
+    boot,
+    cgroups,
+    leftovers,
+    line,
+    mounts,
+    names,
+    network,
+    places,
+    preflight,
+    roots,
+    secure_shell,
+)
 from portolan.sandbox.facts import machine_memory_bytes
 from portolan.sandbox.places import SitePlaces
 from portolan.sandbox.spec import Sandbox, SandboxHost, hosts_document, plan_sandbox
@@ -110,6 +122,7 @@ def up(site: Site, say: Say = say_to_people) -> UpResult:
         site_places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         places.register(site_places)
         network.ensure(plan.sandbox)
+        line.ensure(plan.sandbox)
         _allow_inotify(say)
         document = hosts_document(plan.sandbox, str(private_key), machine_memory_bytes(), os.cpu_count() or 1)
         entries = {host["name"]: host for host in document["hosts"]}
@@ -208,8 +221,8 @@ def down(
             _refuse_other_state(site, SitePlaces(site))
         site_places = SitePlaces(site, recorded)
         found = leftovers.find_one(site)
-        for line in found.lines():
-            say(f"removing {line}")
+        for one in found.lines():
+            say(f"removing {one}")
         if hosts:
             _some_down(found, site_places, hosts, keep_disks)
             return DownResult(site=site, hosts=hosts)
@@ -237,8 +250,8 @@ def down_all(say: Say = say_to_people) -> None:
             if found.site is not None:
                 down(found.site, say, any_state=True)
                 continue
-            for line in found.lines():
-                say(f"removing {line}")
+            for one in found.lines():
+                say(f"removing {one}")
             leftovers.remove(found, None)
         except PortolanError as error:
             errors.append(error)
@@ -297,8 +310,11 @@ def describe_up(site: Site) -> list[str]:
     preflight.check(site.name, 0)
     plan = plan_up(site, SitePlaces(site.name))
     lines = []
-    if not Path("/sys/class/net", plan.sandbox.bridge).exists():
-        lines.append(f"make bridge {plan.sandbox.bridge} with {plan.sandbox.gateway}/{plan.sandbox.network.prefixlen}")
+    for segment in plan.sandbox.segments:
+        if not Path("/sys/class/net", segment.bridge).exists():
+            lines.append(f"make bridge {segment.bridge} with {segment.gateway}/{segment.network.prefixlen}")
+    if len(plan.sandbox.segments) > 1 and not line.stands(site.name):
+        lines.append(f"make the line between the locations: {names.line(site.name)}")
     if network.filter_script(plan.sandbox, network.filter_rules()):
         lines.append(f"make iptables chains {names.forward_chain(site.name)} and {names.input_chain(site.name)}")
     for host in plan.sandbox.hosts:

@@ -11,7 +11,7 @@ from typing import Any
 from portolan.errors import PortolanError
 from portolan.sandbox import names
 from portolan.sandbox.processes import run
-from portolan.sandbox.spec import Sandbox
+from portolan.sandbox.spec import Sandbox, Segment
 
 _REMEDY = "run `portolan sandbox down` for the site, then `portolan sandbox up` again"
 
@@ -61,18 +61,19 @@ def filter_script(sandbox: Sandbox, rules: Iterable[str]) -> str:
     direction; between hosts frames stay on the bridge, and pass here only where the machine's
     `net.bridge.bridge-nf-call-iptables` sends them through (then another tool's policy could drop them).
     """
-    bridge, gateway = sandbox.bridge, sandbox.gateway
     forward, incoming = names.forward_chain(sandbox.site), names.input_chain(sandbox.site)
-    wanted = [
-        f"-A {forward} -i {bridge} -o {bridge} -j ACCEPT",
-        f"-A {forward} -j REJECT --reject-with icmp-admin-prohibited",
-        f"-A {incoming} -d {gateway}/32 -i {bridge} -j ACCEPT",
-        f"-A {incoming} -j REJECT --reject-with icmp-admin-prohibited",
-    ]
+    wanted = [f"-A {forward} -i {one.bridge} -o {one.bridge} -j ACCEPT" for one in sandbox.segments]
+    wanted.append(f"-A {forward} -j REJECT --reject-with icmp-admin-prohibited")
+    wanted += [f"-A {incoming} -d {one.gateway}/32 -i {one.bridge} -j ACCEPT" for one in sandbox.segments]
+    wanted.append(f"-A {incoming} -j REJECT --reject-with icmp-admin-prohibited")
     jumps = [
-        f"FORWARD -i {bridge} -j {forward}",
-        f"FORWARD -o {bridge} -j {forward}",
-        f"INPUT -i {bridge} -j {incoming}",
+        jump
+        for one in sandbox.segments
+        for jump in (
+            f"FORWARD -i {one.bridge} -j {forward}",
+            f"FORWARD -o {one.bridge} -j {forward}",
+            f"INPUT -i {one.bridge} -j {incoming}",
+        )
     ]
     standing = list(rules)
     mine = [rule for rule in standing if rule.startswith((f"-A {forward} ", f"-A {incoming} "))]
@@ -110,22 +111,24 @@ def check(sandbox: Sandbox) -> None:
 
     Raises PortolanError.
     """
-    found = links()
-    wanted = f"{sandbox.gateway}/{sandbox.network.prefixlen}"
-    has = _addresses(found, sandbox.bridge)
-    if has and has != [wanted]:
-        raise PortolanError(
-            f"site {sandbox.site}, network.hosts",
-            f"the sandbox stands with the gateway {has[0]}, and the site file now says {wanted}",
-            "put the old range back, or take the sandbox down first (`portolan sandbox down`)",
-        )
-    user = overlapping(sandbox.network, sandbox.bridge, found, routes())
-    if user is not None:
-        raise PortolanError(
-            f"site {sandbox.site}, network.hosts",
-            f"the range {sandbox.network} is taken: {user}",
-            "choose another range in the site file, or take down what uses this one (`portolan sandbox list`)",
-        )
+    found, found_routes = links(), routes()
+    for segment in sandbox.segments:
+        where = f"site {sandbox.site}, " + (f"location {segment.location}" if segment.location else "network.hosts")
+        wanted = f"{segment.gateway}/{segment.network.prefixlen}"
+        has = _addresses(found, segment.bridge)
+        if has and has != [wanted]:
+            raise PortolanError(
+                where,
+                f"the sandbox stands with the gateway {has[0]}, and the site file now says {wanted}",
+                "put the old range back, or take the sandbox down first (`portolan sandbox down`)",
+            )
+        user = overlapping(segment.network, segment.bridge, found, found_routes)
+        if user is not None:
+            raise PortolanError(
+                where,
+                f"the range {segment.network} is taken: {user}",
+                "choose another range in the site file, or take down what uses this one (`portolan sandbox list`)",
+            )
 
 
 def _addresses(found: Iterable[dict[str, Any]], name: str) -> list[str]:
@@ -140,36 +143,41 @@ def _addresses(found: Iterable[dict[str, Any]], name: str) -> list[str]:
 
 
 def ensure(sandbox: Sandbox) -> None:
-    """Make the bridge and the packet filter where they do not stand yet; what stands is left alone.
+    """Make the bridges and the packet filter where they do not stand yet; what stands is left alone.
 
-    Raises PortolanError where the range is taken, or the bridge stands with another one.
+    Raises PortolanError where a range is taken, or a bridge stands with another one.
     """
     check(sandbox)
     found = links()
-    own = next((link for link in found if link["ifname"] == sandbox.bridge), None)
-    wanted = f"{sandbox.gateway}/{sandbox.network.prefixlen}"
-    has = _addresses(found, sandbox.bridge)
-    if own is None:
-        run(
-            ["ip", "link", "add", "name", sandbox.bridge, "address", _bridge_mac(sandbox.site), "type", "bridge"],
-            remedy="run as root on a kernel with bridges",
-        )
-    if own is None or own.get("ifalias") != names.bridge_alias(sandbox.site):
-        run(["ip", "link", "set", sandbox.bridge, "alias", names.bridge_alias(sandbox.site)], remedy=_REMEDY)
-    ipv6 = Path(f"/proc/sys/net/ipv6/conf/{sandbox.bridge}/disable_ipv6")
-    if ipv6.exists():  # the packet filter speaks IPv4 only, so the machine takes nothing else from hosts
-        ipv6.write_text("1", encoding="ascii")
-    if not has:
-        run(["ip", "address", "add", wanted, "dev", sandbox.bridge], remedy=_REMEDY)
-    run(["ip", "link", "set", sandbox.bridge, "up"], remedy=_REMEDY)
+    for number, segment in enumerate(sandbox.segments):
+        _ensure_bridge(sandbox.site, number, segment, found)
+    masters = {names.veth(host.machine): host.segment.bridge for host in sandbox.hosts}
     for link in found:  # a bridge that somebody deleted left the links of running hosts behind
-        if link["ifname"].startswith(names.VETH_PREFIX + names.identity(sandbox.site)) and (
-            link.get("master") != sandbox.bridge
-        ):
-            run(["ip", "link", "set", link["ifname"], "master", sandbox.bridge, "up"], remedy=_REMEDY)
+        bridge = masters.get(link["ifname"])
+        if bridge is not None and link.get("master") != bridge:
+            run(["ip", "link", "set", link["ifname"], "master", bridge, "up"], remedy=_REMEDY)
     script = filter_script(sandbox, filter_rules())
     if script:
         restore(script)
+
+
+def _ensure_bridge(site: str, number: int, segment: Segment, found: list[dict[str, Any]]) -> None:
+    own = next((link for link in found if link["ifname"] == segment.bridge), None)
+    if own is None:
+        mac = _bridge_mac(site, number)
+        run(
+            ["ip", "link", "add", "name", segment.bridge, "address", mac, "type", "bridge"],
+            remedy="run as root on a kernel with bridges",
+        )
+    if own is None or own.get("ifalias") != names.bridge_alias(site):
+        run(["ip", "link", "set", segment.bridge, "alias", names.bridge_alias(site)], remedy=_REMEDY)
+    ipv6 = Path(f"/proc/sys/net/ipv6/conf/{segment.bridge}/disable_ipv6")
+    if ipv6.exists():  # the packet filter speaks IPv4 only, so the machine takes nothing else from hosts
+        ipv6.write_text("1", encoding="ascii")
+    if not _addresses(found, segment.bridge):
+        address = f"{segment.gateway}/{segment.network.prefixlen}"
+        run(["ip", "address", "add", address, "dev", segment.bridge], remedy=_REMEDY)
+    run(["ip", "link", "set", segment.bridge, "up"], remedy=_REMEDY)
 
 
 def remove_link(name: str) -> None:
@@ -182,7 +190,7 @@ def remove_link(name: str) -> None:
                 raise
 
 
-def _bridge_mac(site: str) -> str:
+def _bridge_mac(site: str, number: int = 0) -> str:
     """Return a hardware address of the bridge's own; else it would change with each host that comes and goes."""
     digits = names.identity(site)
-    return ":".join(["02", "50", *(digits[at : at + 2] for at in range(0, 8, 2))])
+    return ":".join(["02", f"{0x50 + number:02x}", *(digits[at : at + 2] for at in range(0, 8, 2))])

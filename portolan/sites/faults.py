@@ -87,7 +87,7 @@ def _describe(error: ErrorDetails, location: tuple[str | int, ...], root: type[B
         return _out_of_range(name, given, error)
     if kind in ("int_type", "float_type", "int_parsing", "float_parsing", "int_from_float"):
         return _not_a_number(name, given, whole=kind.startswith("int"))
-    if location[:1] == ("network",) and kind == "value_error":
+    if (location[:1] == ("network",) or location[-1:] == ("hosts",)) and kind == "value_error":
         return (
             f"'{given}' is not an IPv4 range",
             "give the first address of the range and its length, for example 10.89.0.0/24",

@@ -14,6 +14,7 @@ from pydantic import Field, PositiveInt, model_validator
 from portolan.model import Model
 from portolan.sites.cloud import Cloud
 from portolan.sites.finance import Finance
+from portolan.sites.locations import Location, Locations, check_locations
 from portolan.sites.rules import DnsLabel, fault
 from portolan.sites.workload import Workload
 
@@ -24,6 +25,8 @@ __all__ = [
     "Host",
     "HostRole",
     "Hosts",
+    "Location",
+    "Locations",
     "Network",
     "Pool",
     "SecureShell",
@@ -83,6 +86,7 @@ class Host(Model):
     role: HostRole
     pool: Pool = Pool.CPU
     address: str | None = None  # None only where the sandbox gives it
+    location: DnsLabel | None = None  # where the site has locations
     simulated_accelerators: dict[str, PositiveInt] = Field(default_factory=dict)
 
 
@@ -187,18 +191,9 @@ class Network(Model):
     virtual_address: str | None = None  # under which everybody reaches the API of several control planes
 
     @model_validator(mode="after")
-    def _virtual_address_is_in_range(self) -> Self:
-        if self.virtual_address is None:
-            return self
-        at = ("network", "virtual_address")
-        _check_address(at, self.virtual_address)
-        address = IPv4Address(self.virtual_address)
-        if address not in self.hosts or address in (self.hosts.network_address, self.hosts.broadcast_address):
-            raise fault(
-                at,
-                f"{address} is no host's address of the hosts' range {self.hosts}: it moves between those hosts",
-                "choose a free address of the hosts' own network",
-            )
+    def _virtual_address_is_one(self) -> Self:
+        if self.virtual_address is not None:
+            _check_address(("network", "virtual_address"), self.virtual_address)
         return self
 
     @model_validator(mode="after")
@@ -232,6 +227,7 @@ class Site(Model):
     workload: Workload
     hosts: Hosts = IN_THE_CLOUD
     network: Network = Network()
+    locations: Locations | None = None
     cloud: Cloud | None = None
     finance: Finance = Finance()
 
@@ -244,7 +240,13 @@ class Site(Model):
         if self.network.virtual_address is not None:
             return IPv4Address(self.network.virtual_address)
         several = sum(host.role is HostRole.CONTROL_PLANE for host in self.hosts.nodes) > 1
-        return self.network.hosts.broadcast_address - 1 if several and self.hosts.provider == "sandbox" else None
+        return self.control_range.broadcast_address - 1 if several and self.hosts.provider == "sandbox" else None
+
+    @property
+    def control_range(self) -> IPv4Network:
+        """The range of the control-plane hosts: the site's, or that of their location."""
+        there = next((host.location for host in self.hosts.nodes if host.role is HostRole.CONTROL_PLANE), None)
+        return self.locations.named(there).hosts if self.locations is not None and there else self.network.hosts
 
     @model_validator(mode="after")
     def _topology_has_its_parts(self) -> Self:
@@ -276,6 +278,52 @@ class Site(Model):
         return self
 
     @model_validator(mode="after")
+    def _locations_fit(self) -> Self:
+        if self.locations is None:
+            for place, host in enumerate(self.hosts.nodes):
+                if host.location is not None:
+                    raise fault(
+                        ("hosts", "nodes", place, "location"),
+                        f"host {host.name} is in location {host.location}, and the site has no locations",
+                        "add `locations:`, or remove the key",
+                    )
+            return self
+        if self.topology is not Topology.HYBRID:
+            raise fault(
+                ("locations",),
+                f"a site of topology {self.topology.value} has no locations",
+                "use topology hybrid, or remove `locations`",
+            )
+        check_locations(self.locations, self.hosts, self.network)
+        return self
+
+    @model_validator(mode="after")
+    def _virtual_address_is_in_range(self) -> Self:
+        if self.network.virtual_address is None:
+            return self
+        address, reach = IPv4Address(self.network.virtual_address), self.control_range
+        if address not in reach or address in (reach.network_address, reach.broadcast_address):
+            raise fault(
+                ("network", "virtual_address"),
+                f"{address} is no host's address of the hosts' range {reach}: it moves between those hosts",
+                "choose a free address of the hosts' own network",
+            )
+        return self
+
+    @property
+    def host_ranges(self) -> tuple[IPv4Network, ...]:
+        """The ranges that hosts' addresses are from: one a location, or the site's own."""
+        if self.locations is None:
+            return (self.network.hosts,)
+        return tuple(location.hosts for location in self.locations.places)
+
+    def location_of(self, host: Host) -> Location | None:
+        """Return where a host is; None where the site has no locations."""
+        if self.locations is None or host.location is None:
+            return None
+        return self.locations.named(host.location)
+
+    @model_validator(mode="after")
     def _ranges_hold_the_hosts(self) -> Self:
         count = len(self.hosts.nodes)
         if self.network.pods.prefixlen > POD_RANGE_OF_A_NODE:
@@ -288,6 +336,8 @@ class Site(Model):
                 f"{self.network.pods} has room for {room} nodes of a /{POD_RANGE_OF_A_NODE} each, the site has {count}",
                 "choose a larger range, for example 10.96.0.0/12",
             )
+        if self.locations is not None:
+            return self
         # The range's first and last address are not hosts', one is the gateway's, and one may be virtual.
         reserved = 3 + (self.virtual_address is not None)
         if self.hosts.provider == "sandbox" and self.network.hosts.num_addresses - reserved < count:

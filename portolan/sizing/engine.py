@@ -14,6 +14,8 @@ from portolan.sizing import demand, hardware
 from portolan.sizing.compute import peak_arrivals
 from portolan.sizing.hosts import plan_hosts, plan_pools
 from portolan.sizing.network import plan_network
+from portolan.sizing.placement import plan_placement
+from portolan.sizing.placement import warnings as placement_warnings
 from portolan.sizing.plan import AcceleratorPlan, NodePool, Plan, PlannedHost, ServicePlan, StoragePlan, YearPlan
 from portolan.sizing.reasons import constant, decide
 from portolan.sizing.services import plan_services
@@ -55,7 +57,7 @@ def size(site: Site, requirements: Requirements) -> Plan:
     pools: tuple[NodePool, ...] = ()
     if site.topology is not Topology.CLOUD:
         asked = 0.0 if gpus is None else gpus.total.value
-        pools = plan_pools(site, services, storage, requirements, enforce_minima, cores, memory, asked)
+        pools = plan_pools(owned(site), services, storage, requirements, enforce_minima, cores, memory, asked)
         bought, missing = hardware.bought(pools, gpus.model if gpus else "l4", catalogue)
         unmet += missing
         parts |= {"hardware": tuple(bought), "facility": hardware.facility(site, bought, catalogue)}
@@ -78,6 +80,15 @@ def size(site: Site, requirements: Requirements) -> Plan:
         "unmet": tuple(unmet),
     }
     return _plan(site, services, storage, hosts, pools, requirements, parts)
+
+
+def owned(site: Site) -> Site:
+    """Return the site without the hosts in a cloud's location: they are rented, and no hardware is bought for them."""
+    if site.locations is None:
+        return site
+    cloud = {location.name for location in site.locations.places if location.kind == "cloud"}
+    kept = tuple(host for host in site.hosts.nodes if host.location not in cloud)
+    return site.model_copy(update={"hosts": site.hosts.model_copy(update={"nodes": kept})})
 
 
 def plan_years(site: Site, requirements: Requirements, gpus: AcceleratorPlan | None) -> tuple[YearPlan, ...]:
@@ -123,6 +134,7 @@ def _plan(
 ) -> Plan:
     enforce_minima = site.hosts.provider != "sandbox"
     targets = plan_targets(site, hosts, requirements)
+    placement = plan_placement(site)
     if site.hosts.provider == "cloud":
         nodes = sum(pool.count.value for pool in pools)
         targets = tuple(
@@ -141,7 +153,8 @@ def _plan(
         storage=storage,
         network=plan_network(site, requirements, enforce_minima),
         targets=targets,
-        warnings=_warnings(site, pools),
+        warnings=(*_warnings(site, pools), *placement_warnings(placement)),
+        placement=placement,
         **parts,
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from portolan.requirements.schema import Requirements
 from portolan.sites.schema import Host, HostRole, Pool, Site
 from portolan.sizing import accelerators
+from portolan.sizing.placement import location_labels, location_taints
 from portolan.sizing.plan import NodePool, PlannedHost, Quantity, Reason, ServicePlan, StoragePlan
 from portolan.sizing.reasons import constant, decide, formula, required, weigh
 
@@ -129,7 +130,8 @@ def plan_hosts(site: Site) -> tuple[PlannedHost, ...]:
             role=host.role,
             pool=host.pool,
             address=host.address,
-            labels=_labels(host),
+            labels=_labels(host) | location_labels(site, host),
+            taints=location_taints(site, host),
             simulated_accelerators=dict(host.simulated_accelerators),
         )
         for host in site.hosts.nodes

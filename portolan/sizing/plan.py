@@ -23,6 +23,7 @@ from portolan.sizing.parts import (
     TrafficPlan,
     YearPlan,
 )
+from portolan.sizing.placement import PlacementPlan
 from portolan.sizing.quantity import Quantity, Reason
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "NodePool",
     "NotebookPlan",
     "Operator",
+    "PlacementPlan",
     "Plan",
     "PlannedHost",
     "Quantity",
@@ -78,6 +80,7 @@ class PlannedHost(Model):
     pool: Pool
     address: str | None
     labels: dict[str, str] = {}
+    taints: tuple[str, ...] = ()
     simulated_accelerators: dict[str, int] = {}
 
 
@@ -151,6 +154,7 @@ class Plan(Model):
     hardware: tuple[HardwareItem, ...] = ()  # on-prem and hybrid
     cloud: CloudPlan | None = None  # cloud and hybrid
     years: tuple[YearPlan, ...] = ()  # year 1 is the first year of operation
+    placement: PlacementPlan | None = None  # sites with several locations
     unmet: tuple[str, ...] = ()  # needs that nothing in the catalogue meets
 
     def service(self, name: str) -> ServicePlan:

@@ -33,6 +33,7 @@ def connect(settings: Settings) -> Cluster:
             count_per_host=VOLUMES_PER_HOST,
             capacity_bytes=VOLUME_BYTES,
             hosts=tuple(host.name for host in workers),
+            hosts_in_cloud=plan.placement.hosts_of_kind("cloud") if plan.placement else (),
         ),
         object_store="in-cluster",
         node_pools=tuple(
@@ -44,5 +45,11 @@ def connect(settings: Settings) -> Cluster:
             for pool in plan.pools
         ),
         load_balancer="node-port",
-        addresses=tuple(settings.addresses[host.name] for host in workers if host.name in settings.addresses),
+        # Officers on site ask a host on site: an answer from the cloud would need the tunnel.
+        addresses=tuple(
+            settings.addresses[host.name]
+            for host in workers
+            if host.name in settings.addresses
+            and not (plan.placement and host.name in plan.placement.hosts_of_kind("cloud"))
+        ),
     )

@@ -18,6 +18,12 @@ class StorageOffer:
     count_per_host: int = 0
     capacity_bytes: int = 0
     hosts: tuple[str, ...] = ()
+    hosts_in_cloud: tuple[str, ...] = ()  # of these: their directories have a class of their own
+
+    @property
+    def class_name_in_cloud(self) -> str:
+        """The class of directories of hosts in the cloud."""
+        return f"{self.class_name}-cloud"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ class StorageArgs:
 
 
 class Storage(Capability):
-    """A storage class that claims can name. Output `class_name`."""
+    """A storage class that claims can name. Output `class_name`.
+
+    Directories of hosts in the cloud have a class of their own: a claim says by its class on which side it lies.
+    """
 
     class_name: pulumi.Output[str]
 
@@ -29,21 +32,26 @@ class Storage(Capability):
         if offer.kind == "class":  # the cluster brings its own provisioner
             self.class_name = pulumi.Output.from_input(offer.class_name)
         else:
-            storage_class = kubernetes.storage.v1.StorageClass(
-                offer.class_name,
-                metadata={"name": offer.class_name},
-                provisioner="kubernetes.io/no-provisioner",
-                reclaim_policy="Retain",
-                volume_binding_mode="WaitForFirstConsumer",
-                opts=self.child(),
-            )
-            self.class_name = storage_class.metadata.name
+            self.class_name = self._storage_class(offer.class_name).metadata.name
+            if offer.hosts_in_cloud:
+                self._storage_class(offer.class_name_in_cloud)
             for host in offer.hosts:
+                in_cloud = host in offer.hosts_in_cloud
                 for index in range(1, offer.count_per_host + 1):
-                    self._volume(offer, host, index)
+                    self._volume(offer, host, index, offer.class_name_in_cloud if in_cloud else offer.class_name)
         self.register_outputs({"class_name": self.class_name})
 
-    def _volume(self, offer: StorageOffer, host: str, index: int) -> None:
+    def _storage_class(self, name: str) -> kubernetes.storage.v1.StorageClass:
+        return kubernetes.storage.v1.StorageClass(
+            name,
+            metadata={"name": name},
+            provisioner="kubernetes.io/no-provisioner",
+            reclaim_policy="Retain",
+            volume_binding_mode="WaitForFirstConsumer",
+            opts=self.child(),
+        )
+
+    def _volume(self, offer: StorageOffer, host: str, index: int, class_name: str) -> None:
         volume = f"{host}-volume-{index}"
         kubernetes.core.v1.PersistentVolume(
             volume,
@@ -52,7 +60,7 @@ class Storage(Capability):
                 "capacity": {"storage": f"{offer.capacity_bytes // 2**30}Gi"},
                 "accessModes": ["ReadWriteOnce"],
                 "persistentVolumeReclaimPolicy": "Retain",
-                "storageClassName": offer.class_name,
+                "storageClassName": class_name,
                 "volumeMode": "Filesystem",
                 "local": {"path": f"{offer.directory}/volume-{index}"},
                 "nodeAffinity": {

@@ -48,3 +48,15 @@ seccompProfile:
 {{- $mebibytes := int . -}}
 {{- if eq (mod $mebibytes 1024) 0 -}}{{ div $mebibytes 1024 }}Gi{{- else -}}{{ $mebibytes }}Mi{{- end -}}
 {{- end }}
+
+{{- /* Where the pods may be; nothing where the values do not say. */ -}}
+{{- define "risk-training.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}

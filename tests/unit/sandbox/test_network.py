@@ -32,7 +32,7 @@ def standing(script):
 def test_the_filter_lets_hosts_talk_and_refuses_the_rest(sandbox):
     script = network.filter_script(sandbox, FOREIGN)
     forward = names.forward_chain(sandbox.site)
-    assert f"-A {forward} -i {sandbox.bridge} -o {sandbox.bridge} -j ACCEPT" in script
+    assert f"-A {forward} -i {sandbox.segments[0].bridge} -o {sandbox.segments[0].bridge} -j ACCEPT" in script
     assert f"-A {forward} -j REJECT" in script
     assert script.index(" -j ACCEPT") < script.index(" -j REJECT")
 

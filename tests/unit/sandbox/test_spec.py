@@ -28,8 +28,8 @@ def test_each_host_has_an_address_of_the_range_and_none_is_the_gateway(site):
     sandbox = plan_sandbox(site, {})
     addresses = [host.address for host in sandbox.hosts]
     assert len(set(addresses)) == len(addresses)
-    assert all(address in sandbox.network for address in addresses)
-    assert sandbox.gateway not in addresses
+    assert all(address in sandbox.segments[0].network for address in addresses)
+    assert sandbox.segments[0].gateway not in addresses
 
 
 def test_a_host_that_stands_keeps_its_address_when_another_is_put_before_it(site):

@@ -28,6 +28,10 @@ def register(app: typer.Typer) -> None:
     group.command("refresh")(refresh)
     group.command("destroy")(destroy)
     app.add_typer(group, name="platform")
+    queue = typer.Typer(no_args_is_help=True, help="Training that may run in the cloud, within the site's limits.")
+    queue.command("submit")(burst_submit)
+    queue.command("list")(burst_list)
+    app.add_typer(queue, name="burst")
     app.command("env")(environment)
     app.command("kubeconfig")(kubeconfig)
 
@@ -60,6 +64,31 @@ def refresh(site: SITE, output: OUTPUT = None) -> None:
 def destroy(site: SITE, output: OUTPUT = None) -> None:
     """Remove the platform of SITE from its cluster; what was there before stays."""
     _show(_run("destroy", site), output)
+
+
+def burst_submit(
+    site: SITE,
+    name: Annotated[str, typer.Option(help="Name of the job; lower case, digits, hyphens.")],
+    hours: Annotated[float | None, typer.Option(help="Time it may take; the site's limit without it.")] = None,
+) -> None:
+    """Put a training on anonymised declarations into the queue; it starts when limits and the line allow."""
+    from portolan.platform.bursts import submit
+
+    submit(site, name, hours)
+    people.print(f"{name} waits in the queue: portolan burst list {site}", markup=False, soft_wrap=True)
+
+
+def burst_list(site: SITE, output: OUTPUT = None) -> None:
+    """Say of each job what the queue and Ray say, and what was spent."""
+    from portolan.platform.bursts import bursts, spent
+
+    found, months = bursts(site), spent(site)
+    if output in (Format.JSON, Format.YAML):
+        emit({"bursts": [one.model_dump() for one in found], "node_hours": months}, output)
+        return
+    table("Bursts", ("job", "Ray", "queue"), [(one.name, one.status, one.queue) for one in found])
+    for month, hours in months.items():
+        people.print(f"{month}: {hours:g} node-hours taken or reserved", markup=False)
 
 
 def environment(site: SITE) -> None:

@@ -22,6 +22,8 @@ FACTORS = {
 }
 ENGINEERS: Mapping[OptionName, int] = {"on-prem": 2, "cloud": 1, "hybrid": 2}
 COPIES = Decimal(3)
+# Assumptions, in days: racking and first start of a server, the platform itself, a course for those who will run it.
+DAYS_PER_SERVER, DAYS_FOR_PLATFORM, DAYS_OF_COURSE = Decimal(2), Decimal(15), Decimal(10)
 TERABYTE, GIGABYTE = Decimal(10**12), Decimal(10**9)
 HOURS_OF_YEAR = Decimal(8760)
 
@@ -117,6 +119,10 @@ def bill_of(site: Site, plan: Plan, option: OptionName, catalogue: Mapping[str, 
         _owned(writer, plan)
     if plan.cloud is not None:
         _rented(writer, plan)
+    servers = Decimal(sum(int(item.count.value) for item in plan.hardware if catalogue[item.item].kind == "server"))
+    days = servers * DAYS_PER_SERVER + DAYS_FOR_PLATFORM
+    writer.add("installation", "installation-day", days, "service", False, "2 days a server, 15 for the platform")
+    writer.add("training", "training-day", DAYS_OF_COURSE, "service", False, "planning assumption: a course of 10 days")
     writer.add(
         "staff",
         "engineer",

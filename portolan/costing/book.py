@@ -33,6 +33,14 @@ def load_catalogue(folder: Path = FOLDER) -> dict[str, CatalogueItem]:
     return items
 
 
+def catalogue_with(price_book: Path | None) -> dict[str, CatalogueItem]:
+    """Return the catalogue, with the items of a price book in place of its own."""
+    catalogue = dict(load_catalogue())
+    if price_book is not None:
+        catalogue |= {item.id: item for item in read_items(price_book)}
+    return catalogue
+
+
 def read_items(path: Path) -> Iterable[CatalogueItem]:
     """Return the items of one file; raises PortolanError with file and line where one does not fit."""
     from ruamel.yaml import YAML

@@ -27,15 +27,13 @@ def report_of(site: Path, draws: int, seed: int, price_book: Path | None) -> Cos
     """Return the cost report of a site file; items of `price_book` replace the catalogue's."""
     from datetime import UTC, datetime
 
-    from portolan.costing.book import load_catalogue, read_items
+    from portolan.costing.book import catalogue_with
     from portolan.costing.engine import cost
     from portolan.requirements import load_requirements
     from portolan.sites import load_site
 
-    catalogue = dict(load_catalogue())
-    if price_book is not None:
-        catalogue |= {item.id: item for item in read_items(price_book)}
-    return cost(load_site(site), load_requirements(), catalogue, datetime.now(UTC).date(), draws, seed)
+    today = datetime.now(UTC).date()
+    return cost(load_site(site), load_requirements(), catalogue_with(price_book), today, draws, seed)
 
 
 def register(app: typer.Typer) -> None:

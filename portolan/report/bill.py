@@ -6,15 +6,18 @@ of UN/CEFACT recommendation 20 (C62: one, ANN: year).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
+from portolan.costing.shapes import CostReport
 from portolan.report.content import Bill, BillLine
+from portolan.report.estimate import estimated
 from portolan.report.language import Tongue
+from portolan.report.specifications import group_name, pool_specification
 from portolan.requirements.schema import Requirements
 from portolan.sites.schema import Site
-from portolan.sizing.plan import NodePool, Plan, Quantity
+from portolan.sizing.plan import Plan, Quantity
 
 CPV: Final = {
     "server": "48822000",  # computer servers
@@ -28,18 +31,27 @@ CPV: Final = {
 ONE, YEAR = "C62", "ANN"
 
 
-def bill_of(site: Site, plan: Plan, requirements: Requirements, tongue: Tongue) -> Bill:
-    """Return the bill of quantities of a plan, without prices."""
+def bill_of(
+    site: Site, plan: Plan, requirements: Requirements, tongue: Tongue, costs: CostReport | None = None
+) -> Bill:
+    """Return the bill of quantities: with the estimate of the chosen option, or of the plan without prices."""
+    if costs is not None:
+        lines = estimated(site, plan, requirements, tongue, costs)
+        return Bill(currency=costs.currency, lines=numbered(lines))
     goods = [*_servers(plan, tongue), *_storage(plan, tongue), *_network(plan, tongue)]
     everything = [*goods, *_services(plan, requirements, tongue), *_rented(plan, tongue), *_recurrent(tongue)]
+    return Bill(currency=None, lines=numbered(everything))
+
+
+def numbered(everything: Sequence[BillLine]) -> tuple[BillLine, ...]:
+    """Return the lines of both schedules with their numbers, what is supplied first."""
     supply = [line for line in everything if line.schedule == "supply"]
     yearly = [line for line in everything if line.schedule == "recurrent"]
-    lines = [
+    return tuple(
         line.model_copy(update={"number": f"{schedule}.{place}"})
         for schedule, group in ((1, supply), (2, yearly))
         for place, line in enumerate(group, 1)
-    ]
-    return Bill(currency=None, lines=tuple(lines))
+    )
 
 
 def requirement_ids(quantities: Iterable[Quantity]) -> tuple[str, ...]:
@@ -63,8 +75,8 @@ def _servers(plan: Plan, tongue: Tongue) -> list[BillLine]:
                 number="0",
                 item=f"pools.{pool.name}",
                 schedule="supply",
-                title=tongue.say("bill.server", pool=_name("pool", pool.name, tongue)),
-                specification=_server_specification(pool, plan, tongue),
+                title=tongue.say("bill.server", pool=group_name("pool", pool.name, tongue)),
+                specification=pool_specification(pool, plan, tongue),
                 quantity=Decimal(int(pool.count)),
                 unit=tongue.say("bill.unit.server"),
                 unit_code=ONE,
@@ -74,32 +86,6 @@ def _servers(plan: Plan, tongue: Tongue) -> list[BillLine]:
             )
         )
     return lines
-
-
-def _name(family: str, name: str, tongue: Tongue) -> str:
-    key = f"{family}.{name}"
-    return tongue.say(key) if key in tongue.words else name
-
-
-def _server_specification(pool: NodePool, plan: Plan, tongue: Tongue) -> tuple[str, ...]:
-    lines = [
-        tongue.say("specification.cores", value=tongue.number(float(pool.cpu_cores))),
-        tongue.say("specification.memory", value=tongue.quantity(float(pool.memory_bytes), "bytes")),
-        tongue.say("specification.disk", value=tongue.quantity(float(pool.disk_bytes), "bytes")),
-        tongue.say(
-            "specification.link",
-            value=tongue.quantity(float(plan.network.node_link_bits_per_second), "bits/s"),
-        ),
-    ]
-    if float(pool.accelerators) and not pool.accelerators_simulated:
-        lines.append(tongue.count("specification.accelerators", int(pool.accelerators)))
-        capability = next(
-            (target for target in plan.targets if target.check == "host.accelerator-compute-capability"), None
-        )
-        if capability is not None and isinstance(capability.value, float):
-            lines.append(tongue.say("specification.capability", value=tongue.number(capability.value, 1)))
-    lines.append(tongue.say("specification.system"))
-    return tuple(lines)
 
 
 def _storage(plan: Plan, tongue: Tongue) -> list[BillLine]:
@@ -207,7 +193,7 @@ def _rented(plan: Plan, tongue: Tongue) -> list[BillLine]:
                 number="0",
                 item=f"cloud.{pool.pool}",
                 schedule="recurrent",
-                title=tongue.say("bill.instances", pool=_name("purpose", pool.purpose, tongue)),
+                title=tongue.say("bill.instances", pool=group_name("purpose", pool.purpose, tongue)),
                 specification=tuple(specification),
                 quantity=Decimal(int(pool.count)),
                 unit=tongue.say("bill.unit.instance_year"),

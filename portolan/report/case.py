@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
 
+from portolan.costing.book import load_catalogue
+from portolan.costing.shapes import CostReport, Option
 from portolan.report.content import Bill, Cell
 from portolan.report.language import Tongue
 from portolan.requirements.schema import Requirement, Requirements
@@ -22,6 +25,7 @@ class Case:
     bill: Bill
     tongue: Tongue
     issued: date
+    costs: CostReport | None = None  # None: nobody has priced the site
 
     @property
     def binding(self) -> tuple[Requirement, ...]:
@@ -43,6 +47,21 @@ class Case:
             return self.tongue.say(key)
         self.tongue.untranslated.add(key)
         return name
+
+    @property
+    def option(self) -> Option | None:
+        """Return the priced option that the site has chosen."""
+        return None if self.costs is None else self.costs.option(self.costs.chosen)
+
+    def money(self, amount: Decimal) -> str:
+        """Return an amount of the cost report in whole units of its currency."""
+        return self.tongue.number(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP), 0)
+
+    def item(self, identity: str) -> str:
+        """Return the name of a priced input: an item of the catalogue, or the load."""
+        if identity == "load":
+            return self.say("costs.load")
+        return self.tongue.pick(load_catalogue()[identity].name)
 
     def shown(self, quantity: Quantity) -> str:
         """Return a quantity of the plan as its reader writes it."""

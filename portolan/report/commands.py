@@ -24,8 +24,13 @@ def register(app: typer.Typer) -> None:
         day: str | None = typer.Option(
             None, "--date", help="Day of issue, YYYY-MM-DD; without it today's. The same day gives the same bytes."
         ),
+        draws: int = typer.Option(1000, min=10, max=100_000, help="Draws behind the ranges of cost."),
+        seed: int = typer.Option(1, min=0, help="Seed of the draws: the same seed gives the same ranges."),
+        price_book: Path | None = typer.Option(None, help="YAML file whose items replace those of the catalogue."),
     ) -> None:
         """Write the procurement report: summary, workload, bill, compliance matrix, acceptance tests and more."""
+        from portolan.costing.book import catalogue_with
+        from portolan.costing.engine import cost
         from portolan.output import people
         from portolan.report.compose import compose
         from portolan.report.language import tongue
@@ -41,7 +46,10 @@ def register(app: typer.Typer) -> None:
         described = load_site(site)
         words = tongue(lang or described.language)
         rows = load_requirements()
-        document = compose(described, size(described, rows), rows, words, issued)
+        costs = None
+        if described.hosts.provider != "sandbox":  # slices of one machine are rehearsed on, not bought
+            costs = cost(described, rows, catalogue_with(price_book), issued, draws, seed)
+        document = compose(described, size(described, rows), rows, words, issued, costs)
         for path in publish(document, chosen, out):
             print(path)
         for sentence in document.untranslated:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from portolan.costing.shapes import CostReport
 from portolan.report.bill import bill_of
 from portolan.report.case import Case
 from portolan.report.chapters import care, demand, judge, money, place, purchase, summary
@@ -31,15 +32,25 @@ CHAPTERS = (
 LABELS = ("contents", "table", "figure", "page", "of", "reference", "issued", "totals", "bill", "summary", "report")
 
 
-def compose(site: Site, plan: Plan, requirements: Requirements, tongue: Tongue, issued: date) -> Document:
-    """Return the report: a pure function, the same site, language and day give the same document."""
+def administration(site: Site, tongue: Tongue) -> str:
+    """Return what the report calls the buyer."""
+    if site.administration is not None:
+        return site.administration.fr if tongue.language == "fr" else site.administration.en
+    return site.description or site.name
+
+
+def compose(
+    site: Site, plan: Plan, requirements: Requirements, tongue: Tongue, issued: date, costs: CostReport | None = None
+) -> Document:
+    """Return the report: a pure function, the same site, language, day and costs give the same document."""
     case = Case(
         site=site,
         plan=plan,
         requirements=requirements,
-        bill=bill_of(site, plan, requirements, tongue),
+        bill=bill_of(site, plan, requirements, tongue, costs),
         tongue=tongue,
         issued=issued,
+        costs=costs,
     )
     first = summary.chapter(case)
     sections = tuple(chapter(case) for chapter in CHAPTERS)
@@ -51,7 +62,7 @@ def compose(site: Site, plan: Plan, requirements: Requirements, tongue: Tongue, 
             tier=tongue.say(f"tier.{site.tier.value}"),
             topology=tongue.say(f"topology.{site.topology.value}"),
         ),
-        administration=site.description or site.name,
+        administration=administration(site, tongue),
         site=site.name,
         reference=f"{site.name.upper()}-{plan.site_digest[:8].upper()}",
         issued=issued,

@@ -6,7 +6,7 @@ Every renderer reads this one value: text is already in the reader's language, n
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -131,7 +131,9 @@ class BillLine(Model):
     @property
     def amount(self) -> Decimal | None:
         """Return the line's amount in the bill's currency."""
-        return None if self.unit_price is None else (self.quantity * self.unit_price).quantize(CENT)
+        if self.unit_price is None:
+            return None
+        return (self.quantity * self.unit_price).quantize(CENT, rounding=ROUND_HALF_UP)
 
 
 class Bill(Model):

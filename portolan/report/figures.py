@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -152,3 +153,42 @@ def _pool_detail(case: Case, name: str) -> str:
         parts.append(case.shown(pool.accelerators))
     role = "topology_figure.each" if pool.role is HostRole.WORKER or int(pool.count) > 1 else "topology_figure.one"
     return case.say(role, parts=" · ".join(parts))
+
+
+def _millions(tongue: Tongue) -> Callable[[float, float], str]:
+    return lambda value, _: tongue.number(float(f"{value:.6g}"))
+
+
+def ranges(tongue: Tongue, options: Sequence[tuple[str, Decimal, Decimal, Decimal]], currency: str) -> str:
+    """Return a bar from P10 to P90 for each option, with its P50."""
+    with _canvas(0.6 + 0.32 * len(options)) as (figure, axes):
+        for place, (name, low, middle, high) in enumerate(reversed(options)):
+            start, mid, end = (float(amount) / 1e6 for amount in (low, middle, high))
+            axes.barh(place, end - start, left=start, height=0.5, color=BLUE, alpha=0.85)
+            axes.plot([mid, mid], [place - 0.25, place + 0.25], color="white", linewidth=2)
+            text = f"{tongue.number(round(mid, 2), 2)}"
+            axes.annotate(text, (end, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+            axes.text(-0.012, place, name, ha="right", va="center", transform=axes.get_yaxis_transform(), fontsize=8)
+        axes.set_yticks([])
+        axes.set_xlim(0, max(float(option[3]) for option in options) / 1e6 * 1.12)
+        axes.set_xlabel(tongue.say("costs.axis", currency=currency))
+        axes.xaxis.set_major_formatter(_millions(tongue))
+        axes.grid(axis="x", color=PALE)
+        return _svg(figure)
+
+
+def tornado(tongue: Tongue, drivers: Sequence[tuple[str, Decimal, Decimal]], likely: Decimal, currency: str) -> str:
+    """Return what each input does to the present value, from its low to its high end, the strongest on top."""
+    middle = float(likely) / 1e6
+    with _canvas(0.8 + 0.27 * len(drivers)) as (figure, axes):
+        for place, (name, at_low, at_high) in enumerate(reversed(drivers)):
+            for amount, colour in ((at_low, GREEN), (at_high, ORANGE)):
+                value = float(amount) / 1e6
+                axes.barh(place, value - middle, left=middle, height=0.62, color=colour)
+            axes.text(-0.012, place, name, ha="right", va="center", transform=axes.get_yaxis_transform(), fontsize=8)
+        axes.axvline(middle, color=INK, linewidth=1)
+        axes.set_yticks([])
+        axes.set_xlabel(tongue.say("costs.axis", currency=currency))
+        axes.xaxis.set_major_formatter(_millions(tongue))
+        axes.grid(axis="x", color=PALE)
+        return _svg(figure)

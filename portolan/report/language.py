@@ -172,7 +172,7 @@ class Tongue:
         return (text or "").replace(" ", NO_BREAK)
 
     def _counted(self, value: float, unit: str) -> str:
-        shown = self.number(value)
+        shown = self.number(float(round(value)) if abs(value) >= 1000 else value)
         if not unit:
             return shown
         key = f"units.{unit}"

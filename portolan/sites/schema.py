@@ -27,6 +27,7 @@ __all__ = [
     "Hosts",
     "Location",
     "Locations",
+    "Names",
     "Network",
     "Pool",
     "SecureShell",
@@ -210,6 +211,13 @@ class Network(Model):
         return self
 
 
+class Names(Model):
+    """The same name in both languages of the kit."""
+
+    en: Annotated[str, Field(min_length=1)]
+    fr: Annotated[str, Field(min_length=1)]
+
+
 IN_THE_CLOUD = Hosts(provider="cloud", nodes=())
 
 
@@ -221,6 +229,7 @@ class Site(Model):
 
     name: DnsLabel
     description: str = ""
+    administration: Names | None = None  # how documents call the buyer; without it the description stands
     language: Literal["en", "fr"] = "en"
     tier: Tier
     topology: Topology

@@ -20,7 +20,26 @@ def sustainability(case: Case) -> Section:
         blocks=(
             Paragraph(text=say("sustainability.intro")),
             Bullets(items=case.tongue.many("sustainability.asks")),
-            Paragraph(role="note", text=say("sustainability.unknown")),
+            *_energy(case),
+        ),
+    )
+
+
+def _energy(case: Case) -> tuple[Paragraph | Table, ...]:
+    say, place = case.say, case.plan.facility
+    if place is None:
+        return (Paragraph(role="note", text=say("sustainability.unknown")),)
+    fields = ("power_watts", "energy_kilowatt_hours_per_year", "racks", "rack_units", "carbon_kilograms_per_year")
+    return (
+        Table(
+            id="energy",
+            caption=say("sustainability.caption"),
+            columns=(
+                Column(title=say("trace.quantity"), width=2.2),
+                Column(title=say("trace.value"), width=1.2, align="end"),
+            ),
+            rows=tuple(cells(case.name("quantity", field), case.shown(getattr(place, field))) for field in fields),
+            note=say("sustainability.note"),
         ),
     )
 

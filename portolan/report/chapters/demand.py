@@ -174,6 +174,41 @@ def assumptions(case: Case) -> Section:
                 ),
                 note=say("assumptions.note"),
             ),
+            *_prices(case),
+        ),
+    )
+
+
+def _prices(case: Case) -> tuple[Table, ...]:
+    """Return the priced inputs with their ranges, the strongest driver of cost first."""
+    if case.costs is None:
+        return ()
+    say, number = case.say, case.tongue.number
+    last = len(case.costs.assumptions) + len(case.costs.tornado)
+    ordered = sorted(case.costs.assumptions, key=lambda entry: (entry.sensitivity_rank or last, entry.id))
+    return (
+        Table(
+            id="price-assumptions",
+            caption=say("assumptions.prices"),
+            dense=True,
+            columns=(
+                Column(title=say("assumptions.id"), width=2.3),
+                Column(title=say("assumptions.low"), width=0.8, align="end"),
+                Column(title=say("assumptions.likely"), width=0.8, align="end"),
+                Column(title=say("assumptions.high"), width=0.8, align="end"),
+                Column(title=say("assumptions.source"), width=2.5),
+                Column(title=say("assumptions.confidence"), width=0.9),
+            ),
+            rows=tuple(
+                (
+                    Cell(text=case.item(entry.id)),
+                    *(Cell(text=number(value)) for value in (entry.low, entry.likely, entry.high)),
+                    Cell(text=f"{case.tongue.phrase(entry.source.name)}, {case.tongue.date(entry.source.date)}"),
+                    Cell(text=say(f"confidence.{entry.confidence}")),
+                )
+                for entry in ordered
+            ),
+            note=say("assumptions.prices_note"),
         ),
     )
 
@@ -184,6 +219,8 @@ def trace(case: Case) -> Section:
     groups: dict[str, list[tuple[str, Quantity]]] = {}
     for path, quantity in quantities(case.plan):
         room, *rest = path.split(".")
+        if room == "years" or (quantity.value == 0 and room not in ("pools", "services")):
+            continue
         group = f"{room}.{rest[0]}" if room in ("pools", "services") else room
         groups.setdefault(group, []).append((rest[-1], quantity))
     blocks: list[Paragraph | Heading | Table] = [Paragraph(text=say("trace.intro", site=case.site.name))]
@@ -196,14 +233,37 @@ def trace(case: Case) -> Section:
                 dense=True,
                 columns=(
                     Column(title=say("trace.quantity"), width=1.5),
-                    Column(title=say("trace.value"), width=1.0, align="end"),
+                    Column(title=say("trace.value"), width=1.2, align="end"),
                     Column(title=say("trace.binds"), width=1.6),
-                    Column(title=say("trace.why"), width=4.2),
+                    Column(title=say("trace.why"), width=4.0),
                 ),
                 rows=tuple(_trace_row(case, name, quantity) for name, quantity in members),
             )
         )
+    if case.plan.years:
+        blocks.append(_years(case))
     return Section(id="trace", title=say("trace.title"), blocks=tuple(blocks))
+
+
+def _years(case: Case) -> Table:
+    fields = ("arrivals_per_second", "cpu_cores", "memory_bytes", "accelerators", "object_store_bytes")
+    return Table(
+        id="trace-years",
+        caption=case.say("trace.room.years"),
+        dense=True,
+        columns=(
+            Column(title=case.say("growth.year"), width=0.6),
+            *(Column(title=case.name("quantity", field), width=1.5, align="end") for field in fields),
+        ),
+        rows=tuple(
+            (
+                Cell(text=case.tongue.number(year.year)),
+                *(Cell(text=case.shown(getattr(year, field))) for field in fields),
+            )
+            for year in case.plan.years
+        ),
+        note=case.say("trace.years_note"),
+    )
 
 
 def _group_name(case: Case, group: str) -> str:

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from portolan.report.case import Case, cells
 from portolan.report.content import Bullets, Cell, Column, Heading, Paragraph, Section, Table
-from portolan.requirements.schema import Requirement
+from portolan.requirements.schema import Kind, Requirement
 from portolan.sizing.plan import Target
 
 CRITERIA = ("eligibility", "responsiveness", "lifetime", "delivery", "energy", "support", "openness", "experience")
+
+
+def is_duty(row: Requirement) -> bool:
+    """Say whether the administration itself answers a line: policy and evaluation, without a number or a check."""
+    return row.kind in (Kind.GOVERNANCE, Kind.METRIC) and row.value is None and not row.checks
+
+
+def _part(row: Requirement) -> str:
+    """Return the part of the report in which a row stands: 9.6 for section 9.6.2."""
+    return ".".join(row.section.split(".")[:2])
 
 
 def compliance(case: Case) -> Section:
     """Return the technical responsiveness checklist: every requirement that binds, with room for the answer."""
     say = case.say
     lines = {identity: line.number for line in reversed(case.bill.lines) for identity in line.requirements}
-    sections = list(dict.fromkeys(row.section for row in case.binding))
+    asked = [row for row in case.binding if row.kind is not Kind.COST and not is_duty(row)]
+    sections = list(dict.fromkeys(_part(row) for row in asked))
+    # What no line of goods serves is software and services: the line of installation brings them.
+    rest = next((line.number for line in case.bill.lines if line.item.endswith("installation")), say("none"))
     return Section(
         id="compliance",
         title=say("compliance.title"),
         blocks=(
-            Paragraph(text=say("compliance.intro", rows=case.tongue.number(len(case.binding)))),
+            Paragraph(text=say("compliance.intro", rows=case.tongue.number(len(asked)))),
             *(
                 Table(
                     id=f"compliance-{section}",
@@ -34,13 +47,12 @@ def compliance(case: Case) -> Section:
                         Column(title=say("compliance.reference"), width=1.1),
                     ),
                     rows=tuple(
-                        _compliance_row(case, row, lines.get(row.id, say("none")))
-                        for row in case.binding
-                        if row.section == section
+                        _compliance_row(case, row, lines.get(row.id, rest)) for row in asked if _part(row) == section
                     ),
                 )
                 for section in sections
             ),
+            *_duties(case),
             *_readings(case),
         ),
     )
@@ -54,6 +66,31 @@ def _compliance_row(case: Case, row: Requirement, line: str) -> tuple[Cell, ...]
         Cell(text=line),
         Cell(text="", role="blank"),
         Cell(text="", role="blank"),
+    )
+
+
+def _duties(case: Case) -> tuple[Heading | Paragraph | Table, ...]:
+    """Return what the report asks of the administration itself: no bidder can answer it."""
+    own = [row for row in case.binding if is_duty(row)]
+    if not own:
+        return ()
+    return (
+        Heading(text=case.say("duties.title")),
+        Paragraph(text=case.say("duties.intro", rows=case.tongue.number(len(own)))),
+        Table(
+            id="compliance-duties",
+            caption=case.say("duties.caption"),
+            dense=True,
+            columns=(
+                Column(title=case.say("compliance.id"), width=1.35),
+                Column(title=case.say("compliance.text"), width=4.6),
+                Column(title=case.say("duties.owner"), width=1.4),
+            ),
+            rows=tuple(
+                (Cell(text=row.id, role="code"), Cell(text=case.tongue.pick(row.text)), Cell(text="", role="blank"))
+                for row in own
+            ),
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 from portolan.report.case import Case
@@ -18,7 +19,12 @@ def bill(case: Case) -> Section:
                 text=case.tongue.count("bill.unpriced", len(case.bill.unpriced)),
             )
         )
+    if case.costs is not None:
+        years = case.tongue.number(case.costs.horizon_years)
+        blocks.append(Paragraph(text=case.say("bill.estimate", years=years, date=case.tongue.date(case.issued))))
     blocks += [_schedule(case, "supply"), _schedule(case, "recurrent"), _specifications(case)]
+    if case.costs is not None:
+        blocks.append(_sources(case))
     return Section(id="bill", title=case.say("bill.title"), blocks=tuple(blocks))
 
 
@@ -71,9 +77,45 @@ def _row(case: Case, line: BillLine) -> tuple[Cell, ...]:
         Cell(text=line.cpv, role="code"),
         Cell(text=tongue.number(line.quantity), number=line.quantity),
         Cell(text=line.unit),
-        Cell(text=opened if line.unit_price is None else tongue.number(line.unit_price, 2), number=line.unit_price),
+        Cell(text=opened if line.unit_price is None else _unit_price(case, line.unit_price), number=line.unit_price),
         Cell(text=opened if line.amount is None else tongue.number(line.amount, 2), number=line.amount),
         Cell(text="", role="blank"),
+    )
+
+
+def _unit_price(case: Case, price: Decimal) -> str:
+    """Return a price with its cents; one below a unit of money with all its decimals."""
+    return case.tongue.number(price, 2) if price >= 1 else case.tongue.number(price)
+
+
+def _sources(case: Case) -> Table:
+    """Return where each price comes from, and how each quantity follows."""
+    say = case.say
+    option = case.option
+    chains = {line.item: line.chain for line in option.bill.lines} if option is not None else {}
+    return Table(
+        id="sources",
+        caption=say("sources.caption"),
+        dense=True,
+        columns=(
+            Column(title=say("bill.number"), width=0.45),
+            Column(title=say("sources.item"), width=2.3),
+            Column(title=say("sources.how"), width=2.2),
+            Column(title=say("sources.source"), width=2.3),
+            Column(title=say("sources.date"), width=1.2),
+        ),
+        rows=tuple(
+            (
+                Cell(text=line.number),
+                Cell(text=line.item, role="code"),
+                Cell(text="\n".join(case.tongue.phrase(s.expression) for s in chains[line.item] if s.expression)),
+                Cell(text=case.tongue.phrase(line.price_source)),
+                Cell(text="" if line.price_date is None else case.tongue.date(line.price_date)),
+            )
+            for line in case.bill.lines
+            if line.item in chains
+        ),
+        note=say("sources.note", site=case.site.name),
     )
 
 

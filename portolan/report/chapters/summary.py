@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from portolan.report.case import Case, cells, total
-from portolan.report.content import Cell, Column, Fact, Facts, Paragraph, Section, Table
+from portolan.report.chapters.money import ranges_figure
+from portolan.report.content import Cell, Column, Fact, Facts, Figure, Paragraph, Section, Table
 from portolan.sites.schema import HostRole
 
 
@@ -29,6 +30,7 @@ def chapter(case: Case) -> Section:
             ),
             Facts(items=_facts(case)),
             _glance(case),
+            *_ranges(case),
             *_sandbox(case),
             _signatures(case),
         ),
@@ -97,7 +99,7 @@ def _glance(case: Case) -> Table:
             share=case.tongue.percent(case.site.workload.availability, 2),
             hours=case.tongue.number(round((1 - case.site.workload.availability) * 8760, 1)),
         ),
-        "price": case.say("glance.price_text" if priced else "glance.unpriced_text"),
+        "price": _price(case) if priced else case.say("glance.unpriced_text"),
         "reservations": (
             " ".join(_sentence(case.tongue.phrase(warning)) for warning in case.plan.warnings)
             or case.say("glance.no_reservations")
@@ -114,6 +116,29 @@ def _glance(case: Case) -> Table:
             (Cell(text=case.say(f"glance.{name}"), role="strong"), Cell(text=answer))
             for name, answer in answers.items()
         ),
+    )
+
+
+def _ranges(case: Case) -> tuple[Figure, ...]:
+    if case.costs is None:
+        return ()
+    return (ranges_figure(case, case.costs).model_copy(update={"id": "summary-ranges"}),)
+
+
+def _price(case: Case) -> str:
+    costs, option = case.costs, case.option
+    if costs is None or option is None:
+        return case.say("glance.price_text")
+    money, say = case.money, case.say
+    return say(
+        "glance.estimate",
+        present=money(option.present_value),
+        currency=costs.currency,
+        years=case.tongue.number(costs.horizon_years),
+        low=money(option.range.p10),
+        high=money(option.range.p90),
+        best=say(f"topology.{costs.ranks.likely_order[0]}"),
+        share=case.tongue.percent(costs.ranks.cheapest[costs.ranks.likely_order[0]]),
     )
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from portolan.costing.book import load_catalogue
+from portolan.costing.engine import cost
+from portolan.costing.shapes import CostReport
 from portolan.paths import REPOSITORY
 from portolan.report import compose as composing
 from portolan.report.bill import bill_of
@@ -24,10 +27,20 @@ DAY = date(2026, 11, 24)
 
 
 @cache
+def costs_of(site: str) -> CostReport | None:
+    """Return the costs of an example site; a sandbox is not bought."""
+    described = load_site(Path(REPOSITORY / "sites" / f"{site}.yaml"))
+    if described.hosts.provider == "sandbox":
+        return None
+    return cost(described, load_requirements(), load_catalogue(), DAY, draws=100)
+
+
+@cache
 def report(site: str, language: str) -> Document:
     described = load_site(Path(REPOSITORY / "sites" / f"{site}.yaml"))
     rows = load_requirements()
-    return composing.compose(described, size(described, rows), rows, Tongue(language), DAY)  # type: ignore[arg-type]
+    plan = size(described, rows)
+    return composing.compose(described, plan, rows, Tongue(language), DAY, costs_of(site))  # type: ignore[arg-type]
 
 
 def with_prices(bill: Bill) -> Bill:

@@ -21,7 +21,7 @@ from portolan.report.content import Document, Paragraph, Table
 from portolan.report.publish import FORMATS
 from portolan.report.render import docx, html, ocds, pdf, xlsx
 from portolan.report.render import json as plain
-from tests.unit.report.conftest import report
+from tests.unit.report.conftest import LANGUAGES, SITES, costs_of, report
 
 OCDS_SCHEMA = "PORTOLAN_OCDS_SCHEMA"  # folder with the standard's release-schema.json and release-package-schema.json
 
@@ -91,7 +91,7 @@ def test_xlsx_has_live_formulas_whose_stored_results_are_the_totals(priced: Docu
 
 
 def test_an_unpriced_workbook_computes_when_prices_are_entered() -> None:
-    sheet = load_workbook(BytesIO(xlsx.render(report("onprem-starter", "en"))))["Bill of quantities"]
+    sheet = load_workbook(BytesIO(xlsx.render(report("sandbox", "en"))))["Bill of quantities"]
     formula = next(cell for row in sheet.iter_rows() for cell in row if str(cell.value).startswith("=IF(ISNUM"))
     row = formula.row
     assert formula.value == f'=IF(ISNUMBER(F{row}),ROUND(D{row}*F{row},2),"")'
@@ -136,7 +136,7 @@ def test_ocds_has_what_the_standard_requires(document: Document) -> None:
     identifiers = [item["id"] for item in release["tender"]["items"]]
     assert len(identifiers) == len(set(identifiers))
     assert all(isinstance(item["quantity"], int | float) for item in release["tender"]["items"])
-    assert "value" not in release["tender"]
+    assert ("value" in release["tender"]) == (document.bill.currency is not None)
 
 
 @pytest.mark.skipif(OCDS_SCHEMA not in os.environ, reason=f"{OCDS_SCHEMA} names no copy of the published schema")
@@ -189,7 +189,9 @@ def test_every_check_and_requirement_of_the_bill_is_in_its_tables(document: Docu
         assert set(line.checks) <= checks
 
 
-def test_a_site_without_prices_says_so_and_shows_no_amount(document: Document) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_site_without_prices_says_so_and_shows_no_amount(language: str) -> None:
+    document = report("sandbox", language)
     assert document.bill.currency is None
     schedules = [table for table in document.tables() if table.id.startswith("schedule-")]
     assert all(row[5].number is None and row[6].number is None for table in schedules for row in table.rows)
@@ -200,6 +202,45 @@ def test_a_site_without_prices_says_so_and_shows_no_amount(document: Document) -
         if isinstance(block, Paragraph) and block.role == "warning"
     ]
     assert {"bill", "options", "costs"} <= set(warned)
+
+
+PRICED = tuple(site for site in SITES if site != "sandbox")
+
+
+@pytest.mark.parametrize("site", PRICED)
+def test_the_estimate_is_that_of_the_cost_report_to_the_cent(site: str) -> None:
+    document, costs = report(site, "en"), costs_of(site)
+    assert costs is not None
+    option = costs.option(costs.chosen)
+    assert document.bill.unpriced == ()
+    assert (document.bill.total("supply") or Decimal("0.00")) == option.bill.capex
+    table = next(table for table in document.tables() if table.id == "first-year")
+    assert table.totals[0][1].number == option.bill.total
+    years = next(table for table in document.tables() if table.id == "years")
+    assert years.totals[0][1].number == option.capex
+    assert years.totals[0][2].number == option.opex
+
+
+@pytest.mark.parametrize("site", PRICED)
+def test_every_line_of_the_bill_traces_to_a_source(site: str) -> None:
+    document = report(site, "en")
+    sources = next(table for table in document.tables() if table.id == "sources")
+    assert [row[0].text for row in sources.rows] == [line.number for line in document.bill.lines]
+    assert all(row[3].text and row[4].text for row in sources.rows)
+
+
+@pytest.mark.parametrize("site", PRICED)
+def test_no_line_of_the_bill_names_a_brand(site: str) -> None:
+    for line in report(site, "en").bill.lines:
+        text = " ".join((line.title, *line.specification))
+        assert not re.search(r"NVIDIA|Intel|AMD|Dell|HPE|Cisco", text), line.number
+
+
+def test_the_summary_takes_one_page(document: Document) -> None:
+    first, second = (page.extract_text() for page in PdfReader(BytesIO(pdf.render(document))).pages[:2])
+    assert document.summary.title in re.sub(r"\s+", " ", first)
+    assert second.split("\n")[2].strip() == document.labels["contents"] or document.labels["contents"] in second
+    assert document.sections[0].title in re.sub(r"\s+", " ", second)
 
 
 def test_no_table_has_a_row_of_another_width(document: Document) -> None:

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         """Size a site: print the plan, each number with what set it."""
         from portolan.sizing import view
 
-        plan = _plan(site)
+        plan = _with_clouds(site, _plan(site))
         if out is not None:
             view.write(plan, out)
         if output is Format.TABLE:
@@ -56,6 +56,28 @@ def register(app: typer.Typer) -> None:
             explanation.print_chain(chain)
         else:
             emit(chain.model_dump(mode="json"), output)
+
+
+def _with_clouds(path: Path, plan: Plan) -> Plan:
+    """Return the plan with the instances that the same load asks of each cloud; a sandbox is not compared."""
+    from portolan.costing.engine import twin
+    from portolan.requirements import load_requirements
+    from portolan.sites import load_site
+    from portolan.sites.cloud import REGIONS
+    from portolan.sizing.engine import size
+
+    site = load_site(path)
+    if site.hosts.provider == "sandbox":
+        return plan
+    found = []
+    for provider in REGIONS:
+        finance = site.finance.model_copy(update={"compare_provider": provider})
+        kept = site.cloud if site.cloud is not None and site.cloud.provider == provider else None
+        elsewhere = twin(site.model_copy(update={"finance": finance, "cloud": kept}), "cloud")
+        cloud = size(elsewhere, load_requirements()).cloud
+        if cloud is not None:
+            found.append(cloud)
+    return plan.model_copy(update={"clouds": tuple(found)})
 
 
 def _plan(path: Path) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from portolan.requirements.schema import Requirements
 from portolan.sites.schema import Site
 from portolan.sizing.plan import (
     AcceleratorPlan,
@@ -15,7 +16,7 @@ from portolan.sizing.plan import (
     RegistryPlan,
     StreamingPlan,
 )
-from portolan.sizing.reasons import constant, decide, formula, weigh
+from portolan.sizing.reasons import constant, decide, formula, required, weigh
 
 ASSUMED = "planning assumption of this kit, to be replaced by a measurement"
 # Detector images a second for each dense FP16 TFLOP/s at full efficiency: an assumption, not a submitted result.
@@ -195,7 +196,16 @@ def _training(site: Site, teraflops: float) -> list[Reason]:
     return reasons
 
 
-def streaming_plan(site: Site) -> StreamingPlan:
+def _spark_minimum(requirements: Requirements, row: str, batch: float) -> tuple[Reason, ...]:
+    """Return the report's smallest Spark cluster: its nodes times what each has; none without a batch."""
+    if batch <= 0:
+        return ()
+    nodes, each = required(requirements.get("SPK-9.9.1-01")), required(requirements.get(row))
+    found = weigh("demand.product", first=nodes.value, second=each.value)
+    return (found.model_copy(update={"requirement": row, "source": each.source}),)
+
+
+def streaming_plan(site: Site, requirements: Requirements) -> StreamingPlan:
     """Return Kafka, NiFi and Spark; zero where the load has no events, files or batches."""
     load = site.workload
     rate = load.tracking_events_per_second * load.tracking_event_bytes
@@ -207,7 +217,11 @@ def streaming_plan(site: Site) -> StreamingPlan:
         * load.peak_factor
         / (load.working_hours_per_day * 3600)
     )
-    cores = decide("cores", weigh("spark.cores", gigabytes=load.batch_gigabytes, hours=load.batch_hours))
+    cores = decide(
+        "cores",
+        weigh("spark.cores", gigabytes=load.batch_gigabytes, hours=load.batch_hours),
+        *_spark_minimum(requirements, "SPK-9.9.1-02", load.batch_gigabytes),
+    )
     return StreamingPlan(
         kafka_brokers=brokers,
         kafka_broker_cores=decide("cores", constant("kafka.cores", 4 * some, ASSUMED)),
@@ -219,7 +233,11 @@ def streaming_plan(site: Site) -> StreamingPlan:
         kafka_partitions=decide("partitions", constant("kafka.partitions", 12 * brokers.value, ASSUMED)),
         nifi_nodes=decide("nodes", weigh("nifi.nodes", megabytes_per_second=files)),
         spark_cores=cores,
-        spark_memory_bytes=decide("bytes", weigh("demand.product", first=cores.value, second=4e9)),
+        spark_memory_bytes=decide(
+            "bytes",
+            weigh("demand.product", first=cores.value, second=4e9),
+            *_spark_minimum(requirements, "SPK-9.9.1-03", load.batch_gigabytes),
+        ),
     )
 
 

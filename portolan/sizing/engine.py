@@ -17,10 +17,11 @@ from portolan.sizing.network import plan_network
 from portolan.sizing.placement import plan_placement
 from portolan.sizing.placement import warnings as placement_warnings
 from portolan.sizing.plan import AcceleratorPlan, NodePool, Plan, PlannedHost, ServicePlan, StoragePlan, YearPlan
-from portolan.sizing.reasons import constant, decide
+from portolan.sizing.reasons import constant, decide, required
 from portolan.sizing.services import plan_services
 from portolan.sizing.storage import plan_storage
 from portolan.sizing.targets import plan_targets
+from portolan.sizing.traffic import plan_spares, plan_traffic
 
 
 def site_digest(site: Site) -> str:
@@ -43,11 +44,17 @@ def size(site: Site, requirements: Requirements) -> Plan:
         simulated = plan_pools(site, services, storage, requirements, enforce_minima)
         return _plan(site, services, storage, hosts, simulated, requirements, {})
     catalogue = load_catalogue()
-    streaming, notebooks = demand.streaming_plan(site), demand.notebook_plan(site)
+    streaming, notebooks = demand.streaming_plan(site, requirements), demand.notebook_plan(site)
     brokers = streaming.kafka_brokers.value
-    cores = brokers * streaming.kafka_broker_cores.value + streaming.nifi_nodes.value * 4
+    cores = (
+        brokers * streaming.kafka_broker_cores.value
+        + streaming.nifi_nodes.value * required(requirements.get("NIF-9.9.2-01")).value
+    )
     cores += streaming.spark_cores.value + notebooks.cpu_cores.value
-    memory = brokers * streaming.kafka_broker_memory_bytes.value + streaming.nifi_nodes.value * 8e9
+    memory = (
+        brokers * streaming.kafka_broker_memory_bytes.value
+        + streaming.nifi_nodes.value * required(requirements.get("NIF-9.9.2-02")).value
+    )
     memory += streaming.spark_memory_bytes.value + notebooks.memory_bytes.value
     unmet: list[str] = []
     gpus = hardware.cheapest_gpu(site, catalogue, requirements)
@@ -72,8 +79,11 @@ def size(site: Site, requirements: Requirements) -> Plan:
             if site.topology is Topology.CLOUD:
                 pools = hardware.rented_pools(parts["cloud"])
     nodes = sum(pool.count.value for pool in pools)
+    backup = demand.backup_plan(site, storage.object_store_bytes.value)
     parts |= {
-        "backup": demand.backup_plan(site, storage.object_store_bytes.value),
+        "backup": backup,
+        "traffic": plan_traffic(site, pools, storage, backup, gpus),
+        "spares": plan_spares(pools, storage, site.topology is not Topology.CLOUD),
         "registry": demand.registry_plan(),
         "monitoring": demand.monitoring_plan(nodes),
         "years": plan_years(site, requirements, gpus),

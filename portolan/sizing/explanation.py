@@ -14,7 +14,18 @@ from portolan.sizing.plan import Plan, Quantity
 from portolan.sizing.reasons import FORMULAS
 from portolan.sizing.view import human
 
-PARTS = ("accelerators", "streaming", "backup", "registry", "notebooks", "monitoring", "facility", "cloud")
+PARTS = (
+    "accelerators",
+    "streaming",
+    "backup",
+    "registry",
+    "notebooks",
+    "monitoring",
+    "facility",
+    "cloud",
+    "traffic",
+    "spares",
+)
 
 
 class Step(Model):

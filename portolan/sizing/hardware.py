@@ -22,7 +22,7 @@ from portolan.sizing.parts import (
     Purpose,
 )
 from portolan.sizing.plan import NodePool, StoragePlan
-from portolan.sizing.reasons import constant, decide, formula, weigh
+from portolan.sizing.reasons import constant, decide, formula, required, weigh
 
 Catalogue = Mapping[str, CatalogueItem]
 GIBIBYTE = 2**30
@@ -113,6 +113,8 @@ def cloud_plan(
     unmet: list[str] = []
     cores, memory = (floor_of(site, requirements, check) for check in ("host.cpu-cores", "host.memory-bytes"))
     disk = max(100e9, floor_of(site, requirements, "host.disk-bytes"))
+    gpus_each = max(floor_of(site, requirements, check) for check in ("host.accelerators", "cluster.gpus-per-node"))
+    gpu_memory = required(requirements.get("GPU-9.7.2-02")).value  # over all GPUs of an instance
 
     def pool(
         name: str, purpose: Purpose, named: str | None, gpu_demand: str, spare: int, least: int
@@ -130,7 +132,8 @@ def cloud_plan(
             if wants_gpu:
                 gpu = catalogue[item.labels["accelerator"]]
                 failed = failings(gpu, requirements)
-                if failed and named is None:
+                enough = facts["accelerators"] * gpu.facts["memory_gigabytes"] * 1e9 >= gpu_memory
+                if named is None and (failed or not enough or facts["accelerators"] < gpus_each):
                     continue
                 if failed:
                     unmet.append(f"{named} carries {gpu.name.en}, which fails {', '.join(failed)}")

@@ -153,6 +153,7 @@ class Plan(Model):
     facility: FacilityPlan | None = None  # on-prem and hybrid
     hardware: tuple[HardwareItem, ...] = ()  # on-prem and hybrid
     cloud: CloudPlan | None = None  # cloud and hybrid
+    clouds: tuple[CloudPlan, ...] = ()  # the whole load in each cloud, to compare; `portolan size` fills it
     years: tuple[YearPlan, ...] = ()  # year 1 is the first year of operation
     placement: PlacementPlan | None = None  # sites with several locations
     unmet: tuple[str, ...] = ()  # needs that nothing in the catalogue meets

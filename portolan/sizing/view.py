@@ -47,6 +47,61 @@ def write(plan: Plan, path: Path) -> None:
         ) from error
 
 
+def _print_rest(plan: Plan) -> None:
+    """Print what the load asks beside nodes, the instances of each cloud, and the years."""
+    rooms = (
+        "accelerators",
+        "streaming",
+        "notebooks",
+        "registry",
+        "monitoring",
+        "backup",
+        "traffic",
+        "spares",
+        "facility",
+    )
+    rows = [
+        (f"{room}.{name}", human(quantity), quantity.binding)
+        for room in rooms
+        for name, quantity in (getattr(plan, room) or ())
+        if isinstance(quantity, Quantity) and quantity.value
+    ]
+    if rows:
+        table("Further parts", ("what", "how much", "what binds"), rows)
+    if plan.hardware:
+        table(
+            "Hardware from the catalogue",
+            ("purpose", "item", "count"),
+            [(item.purpose, item.name, f"{int(item.count)}") for item in plan.hardware],
+        )
+    if plan.clouds:
+        table(
+            "The whole load in each cloud",
+            ("provider", "pool", "instance", "count", "hours a month"),
+            [
+                (cloud.provider, pool.pool, pool.instance, f"{int(pool.count)}", f"{pool.hours_per_month:g}")
+                for cloud in plan.clouds
+                for pool in cloud.pools
+            ],
+        )
+    if plan.years:
+        table(
+            "Each year of the horizon",
+            ("year", "declarations/s", "cores", "memory", "GPUs", "object store"),
+            [
+                (
+                    f"{year.year}",
+                    f"{year.arrivals_per_second.value:.3g}",
+                    f"{year.cpu_cores.value:.3g}",
+                    human(year.memory_bytes),
+                    f"{int(year.accelerators)}",
+                    human(year.object_store_bytes),
+                )
+                for year in plan.years
+            ],
+        )
+
+
 def print_tables(plan: Plan) -> None:
     """Print the plan for people; the warnings go to standard error."""
     tier = f"{plan.tier.value}, {plan.topology.value}"
@@ -92,6 +147,7 @@ def print_tables(plan: Plan) -> None:
         ("what", "how much", "what binds"),
         [(name, human(quantity), quantity.binding) for name, quantity in rest.items()],
     )
+    _print_rest(plan)
     simulated = sum(target.simulated for target in plan.targets)
     print(
         f"{len(plan.targets)} targets to verify" + (f", {simulated} of them on simulated hardware" if simulated else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portolan.sizing import demand
+from portolan.sizing import demand, traffic
 
 
 def test_a_tokens_cache_is_that_of_the_published_configurations() -> None:
@@ -35,3 +35,18 @@ def test_a_restore_ends_in_the_recovery_time() -> None:
 def test_no_images_and_no_users_need_no_gpu() -> None:
     assert demand.xray_gpus(0, 2, 8, 121) == 0
     assert demand.language_gpus(0, 8, 3400, 131_072, 24e9) == 0
+
+
+def test_a_ring_sends_the_published_share() -> None:
+    # Patarasuk and Yuan 2009: 2 (n - 1) / n of the data; 4 GPUs and 1 GB in a second are 1.5 GB/s, 12 Gbit/s.
+    assert traffic.all_reduce_bits(4, 1e9, 1) == 12e9
+    assert traffic.all_reduce_bits(1, 1e9, 1) == 0
+
+
+def test_a_lost_node_is_rebuilt_in_its_time() -> None:
+    assert traffic.rebuild_bits(86.4e12, 8, 24) == pytest.approx(1e9)
+
+
+@pytest.mark.parametrize(("parts", "spares"), [(0, 0), (1, 1), (20, 1), (21, 2), (100, 5)])
+def test_a_twentieth_lies_on_the_shelf(parts: float, spares: float) -> None:
+    assert traffic.spare_parts(parts, traffic.SPARE_SHARE) == spares

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from portolan.conformity.registry import CHECKS
+from portolan.costing.book import load_catalogue
 from portolan.paths import REPOSITORY
 from portolan.requirements import Requirements
 from portolan.sites import load_site
@@ -120,3 +121,31 @@ def test_a_load_that_the_listed_hosts_cannot_carry_is_a_warning(site_of, require
 
 def test_one_worker_is_warned_of(site_of, requirements: Requirements) -> None:  # type: ignore[no-untyped-def]
     assert any("fewer than two workers" in warning for warning in size(site_of(workers=1), requirements).warnings)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_rented_gpu_instances_meet_the_reports_minima(path: Path, requirements: Requirements) -> None:
+    cloud = size(load_site(path), requirements).cloud
+    catalogue = load_catalogue()
+    for pool in cloud.pools if cloud else ():
+        if pool.accelerators:
+            assert pool.accelerators >= 4, "K8S-9.5.6-02, GPU-9.7.2-01"
+            assert pool.accelerators * catalogue[pool.accelerator].facts["memory_gigabytes"] >= 64, "GPU-9.7.2-02"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_a_plan_has_every_part_that_a_site_is_asked_for(path: Path, requirements: Requirements) -> None:
+    site, plan = load_site(path), size(load_site(path), requirements)
+    if site.hosts.provider == "sandbox":
+        return
+    for part in ("accelerators", "streaming", "backup", "registry", "notebooks", "monitoring", "traffic", "spares"):
+        assert getattr(plan, part) is not None, part
+    assert [year.year for year in plan.years] == list(range(1, site.workload.horizon_years + 1))
+    assert (plan.facility is not None) == bool(plan.hardware) == (site.topology.value != "cloud")
+
+
+def test_spark_and_nifi_are_not_smaller_than_the_report_asks(examples: Path, requirements: Requirements) -> None:
+    streaming = plan_of("korea", examples, requirements).streaming
+    assert streaming is not None
+    assert (streaming.spark_cores.value, streaming.spark_cores.binding) == (4 * 16, "SPK-9.9.1-02")
+    assert (streaming.spark_memory_bytes.value, streaming.spark_memory_bytes.binding) == (4 * 64e9, "SPK-9.9.1-03")

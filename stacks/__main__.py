@@ -10,8 +10,6 @@ _HERE = Path(__file__).resolve().parent
 sys.path[:] = [str(_HERE.parent), *(entry for entry in sys.path if Path(entry or ".").resolve() != _HERE)]
 
 from stacks import settings  # noqa: E402
-from stacks.clusters import existing  # noqa: E402
-from stacks.program import build  # noqa: E402
+from stacks.entry import declare  # noqa: E402
 
-inputs = settings.load()
-build(inputs, existing.connect(inputs))
+declare(settings.load())

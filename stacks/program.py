@@ -41,7 +41,7 @@ def build(settings: Settings, cluster: Cluster) -> None:
     guards: list[pulumi.Resource] = []
 
     def on_cluster(*after: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(providers=[cluster.provider], depends_on=[*after, *guards])
+        return pulumi.ResourceOptions(providers=[cluster.provider], depends_on=[*cluster.ready, *after, *guards])
 
     labels = _namespace_labels(plan)
     specs = namespace_specs(plan, settings.pod_security, labels)

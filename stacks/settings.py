@@ -43,6 +43,12 @@ class Settings:
     addresses: dict[str, str] = field(default_factory=dict)  # of hosts, by name
     charts: Path = REPOSITORY / "charts"
     programs: Path = REPOSITORY / "services" / "bursts"
+    rent: bool = False  # a hybrid site's nodes in the cloud are declared too
+
+    @property
+    def kubernetes_version(self) -> str:
+        """Return the version that the bundle's lock names."""
+        return self.sources.kubernetes_version()
 
 
 def load() -> Settings:
@@ -65,11 +71,13 @@ def load() -> Settings:
         plan=value,
         sources=Sources.open(),
         secrets=load_secrets(_file("PORTOLAN_SECRETS")),
-        kubeconfig=_file("KUBECONFIG"),
+        # A cluster in the cloud is made by the stack itself.
+        kubeconfig=Path() if value.host_provider == "cloud" else _file("KUBECONFIG"),
         pod_security=pod_security,
         inference_port=config.get_int("inferencePort") or 30080,
         training=TrainingParameters.model_validate(json.loads(config.get("training") or "{}")),
         addresses=_addresses(value),
+        rent=config.get_bool("rent") or False,
     )
 
 

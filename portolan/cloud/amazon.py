@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from portolan.cloud.checks import Finding, amazon_needs, judge_offerings, judge_quotas
+from portolan.cloud.checks import Finding, Quota, amazon_needs, judge_offerings, judge_quotas, judge_zones
 from portolan.errors import PortolanError
 from portolan.sizing.parts import CloudPlan
 
 FIRST_ZONES = 3
+SERVICES = ("ec2", "ebs", "vpc", "eks")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 
 
@@ -18,11 +22,18 @@ def preflight(plan: CloudPlan, session: Any = None) -> list[Finding]:
     Raises PortolanError where there are no credentials, where they have expired, or where AWS refuses to answer.
     """
     import boto3
+
+    with refusals(plan):
+        return _ask(plan, session or boto3.Session(region_name=plan.region))
+
+
+@contextmanager
+def refusals(plan: CloudPlan) -> Iterator[None]:
+    """Turn what AWS's own client raises into one error with its remedy."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, TokenRetrievalError
 
     try:
-        session = session or boto3.Session(region_name=plan.region)
-        return _ask(plan, session)
+        yield
     except (NoCredentialsError, TokenRetrievalError) as error:
         raise PortolanError(
             "aws", f"no usable credentials: {error}", "run: aws sso login, or set AWS_PROFILE"
@@ -47,19 +58,9 @@ def _ask(plan: CloudPlan, session: Any) -> list[Finding]:
     compute = session.client("ec2")
     standing = [one["ZoneName"] for one in compute.describe_availability_zones()["AvailabilityZones"]]
     zones = list(plan.zones) or sorted(standing)[:FIRST_ZONES]
-    for zone in zones:
-        if zone not in standing:
-            findings.append(
-                Finding(
-                    name=f"zone {zone}",
-                    passed=False,
-                    needed=f"a zone of {plan.region}",
-                    found=", ".join(standing),
-                    remedy="correct cloud.zones",
-                )
-            )
     return [
         *findings,
+        *judge_zones(plan, zones, standing),
         *judge_offerings(plan, zones, _offerings(plan, compute)),
         *judge_quotas(amazon_needs(plan, len(zones)), _quotas(session), plan.region),
     ]
@@ -77,10 +78,28 @@ def _offerings(plan: CloudPlan, compute: Any) -> dict[str, set[str]]:
     return found
 
 
-def _quotas(session: Any) -> dict[str, dict[str, float]]:
+def _quotas(session: Any) -> dict[str, dict[str, Quota]]:
     client = session.client("service-quotas")
-    found: dict[str, dict[str, float]] = {}
-    for service in ("ec2", "ebs"):
+    found: dict[str, dict[str, Quota]] = {}
+    for service in SERVICES:
         for page in client.get_paginator("list_service_quotas").paginate(ServiceCode=service):
-            found.setdefault(service, {}).update({one["QuotaName"]: one["Value"] for one in page["Quotas"]})
+            for one in page["Quotas"]:
+                quota = Quota(name=one["QuotaName"], limit=one["Value"])
+                found.setdefault(service, {})[quota.name] = quota
     return found
+
+
+def running(plan: CloudPlan, site: str, session: Any = None) -> Counter[str]:
+    """Return how many instances of each type run with the site's tag, as EC2 says; changes nothing."""
+    import boto3
+
+    client = (session or boto3.Session(region_name=plan.region)).client("ec2")
+    with refusals(plan):
+        filters = [
+            {"Name": "tag:portolan:site", "Values": [site]},
+            {"Name": "instance-state-name", "Values": ["pending", "running"]},
+        ]
+        pages = client.get_paginator("describe_instances").paginate(Filters=filters)
+        return Counter(
+            one["InstanceType"] for page in pages for group in page["Reservations"] for one in group["Instances"]
+        )

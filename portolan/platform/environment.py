@@ -96,7 +96,8 @@ def prepare(site_path: Path, renew_certificates: bool = False) -> Prepared:
     """
     site = load_site(site_path)
     places = Places(paths.site_state(site.name))
-    if not places.kubeconfig.is_file():
+    # In the cloud the stack makes its cluster itself.
+    if site.hosts.provider != "cloud" and not places.kubeconfig.is_file():
         raise PortolanError(
             str(places.kubeconfig),
             f"the site {site.name} has no cluster yet",
@@ -127,7 +128,9 @@ def _variables(site: Site, places: Places, toolchain: Toolchain) -> dict[str, st
         "PORTOLAN_CACHE": str(paths.cache()),
         "PULUMI_BACKEND_URL": os.environ.get("PULUMI_BACKEND_URL") or f"file://{places.backend}",
         "PULUMI_OPTION_CONFIG_FILE": str(places.configuration),
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        # The embedded plugins know Kubernetes alone: a cloud's own provider is fetched by the engine.
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": os.environ.get("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION")
+        or ("false" if site.hosts.provider == "cloud" else "true"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_SKIP_CONFIRMATIONS": "true",
     }

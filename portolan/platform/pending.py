@@ -39,6 +39,15 @@ def pending_names(deployment: Mapping[str, Any]) -> list[str]:
     return sorted(str(one["resource"]["urn"]).split("::", 3)[-1] for one in _operations(deployment))
 
 
+def begun_elsewhere(deployment: Mapping[str, Any]) -> list[str]:
+    """Return the URNs of resources whose creation was begun at a provider that no cluster can be asked about."""
+    return [
+        str(one["resource"]["urn"])
+        for one in _operations(deployment)
+        if one.get("type") == "creating" and not str(one["resource"].get("type", "")).startswith("kubernetes:")
+    ]
+
+
 def pending_creations(deployment: Mapping[str, Any]) -> list[PendingObject]:
     """Return the Kubernetes objects whose creation was begun and whose name is known."""
     found = []

@@ -19,7 +19,13 @@ from portolan.platform.cluster_identity import Standing
 from portolan.platform.environment import PROJECT, Prepared, prepare
 from portolan.platform.events import Change, Story, follow, kind_of, name_of
 from portolan.platform.locks import clear_dead_locks
-from portolan.platform.pending import exists_in_cluster, pending_creations, pending_names, refresh_arguments
+from portolan.platform.pending import (
+    begun_elsewhere,
+    exists_in_cluster,
+    pending_creations,
+    pending_names,
+    refresh_arguments,
+)
 
 Operation = Literal["up", "preview", "refresh", "destroy"]
 # The engine ends its awaits and writes its state first; only then is it killed.
@@ -46,12 +52,29 @@ def run(operation: Operation, site_path: Path) -> Outcome:
     clear_dead_locks(prepared.variables["PULUMI_BACKEND_URL"], PROJECT, prepared.stack)
     if operation in ("up", "destroy"):
         _settle_pending(prepared)
+    if prepared.site.hosts.provider == "cloud":
+        return _rented(prepared, operation)
     forgotten = operation != "refresh" and _settle_cluster(prepared, change=operation != "preview")
     story = _follow(prepared, operation, ("--refresh",) if forgotten and operation == "preview" else ())
     if operation != "preview":
         story.totals()
     outputs = {} if operation == "destroy" else _outputs(prepared)
     return Outcome(operation, tuple(story.changes), outputs)
+
+
+def _rented(prepared: Prepared, operation: Operation) -> Outcome:
+    """Run an operation on a stack that rents its cluster: rules and cost come first, and no cluster is asked before."""
+    if operation in ("up", "preview"):
+        from portolan.cloud.gate import hold
+        from portolan.sizing.plan import Plan
+
+        document = json.loads(_call(prepared, ["stack", "export", "--stack", prepared.stack]))
+        deployed = document if (document.get("deployment") or {}).get("resources") else None
+        hold(Plan.model_validate_json(prepared.places.plan.read_text(encoding="utf-8")), deployed)
+    story = _follow(prepared, operation)
+    if operation != "preview":
+        story.totals()
+    return Outcome(operation, tuple(story.changes), {} if operation == "destroy" else _outputs(prepared))
 
 
 def export_stack(site: str, show_secrets: bool = False) -> dict[str, Any]:
@@ -75,6 +98,18 @@ def _settle_pending(prepared: Prepared) -> None:
     if not names:
         return
     said = f"a run was killed while it worked on {', '.join(names)}: asking the cluster first"
+    elsewhere = begun_elsewhere(document)
+    if elsewhere:
+        # Forgetting them could leave something at the provider that nobody pays attention to, but pays for.
+        urn = elsewhere[0]
+        raise PortolanError(
+            f"stack {prepared.stack}",
+            f"a run was killed while the provider made {len(elsewhere)} resources; whether they exist is not known: "
+            + ", ".join(urn.split("::", 2)[-1] for urn in elsewhere),
+            f"look for them at the provider (tag portolan:site={prepared.stack}); for one that exists run: pulumi "
+            f"refresh --import-pending-creates '{urn}' --import-pending-creates ID; for one that does not: pulumi "
+            "refresh --clear-pending-creates",
+        )
     people.print(said, markup=False, soft_wrap=True)
     exists = exists_in_cluster(Bundle.open(paths.cache()).binary("kubectl"), prepared.environment())
     arguments = ["refresh", "--yes", "--skip-preview", "--non-interactive", "--stack", prepared.stack]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
@@ -11,6 +12,8 @@ from portolan.model import Model
 from portolan.sites.rules import fault
 
 Provider = Literal["aws", "azure", "gcp"]
+Address = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]  # of electronic mail
+LARGEST_PREFIX = 17  # a private subnet of each of three zones, and the public ones beside them
 
 # How regions are written, and one to show.
 REGIONS: Final[dict[str, tuple[str, str]]] = {
@@ -41,6 +44,8 @@ class Cloud(Model):
     interruptible_training: bool = True
     cost_centre: str = ""
     monthly_budget: PositiveFloat | None = None  # in the currency of `finance`
+    alarm_addresses: tuple[Address, ...] = ()  # who is told when the budget is in danger; empty: nobody
+    addresses: IPv4Network = IPv4Network("10.64.0.0/16")  # of the rented network
 
     @model_validator(mode="after")
     def _region_is_the_providers(self) -> Self:
@@ -60,6 +65,12 @@ class Cloud(Model):
                 ("cloud", "region"),
                 f"region {self.region} is not among the allowed ones ({', '.join(self.allowed_regions)})",
                 "choose an allowed region, or add this one to cloud.allowed_regions",
+            )
+        if self.addresses.prefixlen > LARGEST_PREFIX:
+            raise fault(
+                ("cloud", "addresses"),
+                f"{self.addresses} has no room for a network in several zones",
+                f"give a range of /{LARGEST_PREFIX} or larger, for example 10.64.0.0/16",
             )
         if len(set(self.zones)) != len(self.zones):
             raise fault(("cloud", "zones"), "a zone is given twice", "give each zone once")

@@ -189,6 +189,12 @@ def cloud_plan(
         egress_bytes_per_month=decide(
             "bytes", constant("cloud.egress", traffic, "assumption: 2 % of the store a month")
         ),
+        addresses=cloud.addresses,
+        allowed_regions=cloud.allowed_regions or (cloud.region,),
+        cost_centre=cloud.cost_centre,
+        monthly_budget_dollars=None if cloud.monthly_budget is None else cloud.monthly_budget / site.finance.exchange,
+        alarm_addresses=cloud.alarm_addresses,
+        reserved_years=cloud.reserved_years,
     )
     return plan, unmet
 

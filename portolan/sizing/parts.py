@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import Literal
 
 from portolan.model import Model
@@ -130,6 +131,13 @@ class CloudPlan(Model):
     block_bytes: Quantity
     shared_bytes: Quantity
     egress_bytes_per_month: Quantity
+    # The site's rules for place and money, which the stack carries into every resource.
+    addresses: IPv4Network = IPv4Network("10.64.0.0/16")
+    allowed_regions: tuple[str, ...] = ()  # empty: only `region`
+    cost_centre: str = ""
+    monthly_budget_dollars: float | None = None
+    alarm_addresses: tuple[str, ...] = ()
+    reserved_years: Literal[0, 1, 3] = 1
 
     def pool(self, name: str) -> CloudPool:
         """Return the pool called `name`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import pulumi
 import pulumi_kubernetes as kubernetes
 
 
@@ -44,5 +45,6 @@ class Cluster:
     storage: StorageOffer
     object_store: Literal["in-cluster"]
     node_pools: tuple[NodePoolView, ...]
-    load_balancer: Literal["node-port"]
+    load_balancer: Literal["node-port", "cloud"]
     addresses: tuple[str, ...]
+    ready: tuple[pulumi.Resource, ...] = ()  # what must stand before the platform does

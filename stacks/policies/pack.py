@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pulumi_policy import (
     EnforcementLevel,
     PolicyPack,
@@ -12,34 +14,47 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from stacks.policies import rules
+from portolan.cloud.resources import Resource
+from stacks.policies.rules import RULES
+from stacks.policies.shapes import Limits, Rule, StackRule
+from stacks.policies.whole import STACK_RULES
 
 
-def policies(limits: rules.Limits) -> list[ResourceValidationPolicy | StackValidationPolicy]:
-    """Return one policy a rule, and one for what only the whole stack shows."""
-    made: list[ResourceValidationPolicy | StackValidationPolicy] = [_of_resource(rule, limits) for rule in rules.RULES]
-
-    def whole(args: StackValidationArgs, report: ReportViolation) -> None:
-        known = [rules.Resource(one.resource_type, one.name, one.props) for one in args.resources]
-        for violation in (
-            *rules.audit_logs(known),
-            *rules.every_bucket_is_closed(known),
-            *rules.cost_ceiling(known, limits),
-        ):
-            report(str(violation), None)
-
-    made.append(StackValidationPolicy("whole-stack", "Logs, buckets and cost of the stack together", validate=whole))
-    return made
+def policies(limits: Limits) -> list[ResourceValidationPolicy | StackValidationPolicy]:
+    """Return one policy a rule: those on one resource, and those on the whole stack."""
+    return [*(_of_resource(rule, limits) for rule in RULES), *(_of_stack(rule, limits) for rule in STACK_RULES)]
 
 
-def make_pack(limits: rules.Limits) -> PolicyPack:
+def make_pack(limits: Limits) -> PolicyPack:
     """Register the pack with the engine; a violation fails the preview."""
     return PolicyPack("portolan", policies(limits), EnforcementLevel.MANDATORY)
 
 
-def _of_resource(rule: rules.Rule, limits: rules.Limits) -> ResourceValidationPolicy:
+def _of_resource(rule: Rule, limits: Limits) -> ResourceValidationPolicy:
     def check(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        for violation in rule(rules.Resource(args.resource_type, args.name, args.props), limits):
+        for violation in rule(_resource(args), limits):
             report(str(violation), None)
 
-    return ResourceValidationPolicy(rule.__name__.replace("_", "-"), (rule.__doc__ or "").split("\n")[0], check)
+    return ResourceValidationPolicy(_name(rule), _summary(rule), check)
+
+
+def _of_stack(rule: StackRule, limits: Limits) -> StackValidationPolicy:
+    def check(args: StackValidationArgs, report: ReportViolation) -> None:
+        for violation in rule([_resource(one) for one in args.resources], limits):
+            report(str(violation), None)
+
+    return StackValidationPolicy(_name(rule), _summary(rule), check)
+
+
+def _resource(one: Any) -> Resource:
+    options = getattr(one, "opts", None)
+    protected = getattr(options, "protect", None)
+    return Resource(one.resource_type, one.name, one.props, None if protected is None else bool(protected))
+
+
+def _name(rule: Any) -> str:
+    return str(rule.__name__).replace("_", "-")
+
+
+def _summary(rule: Any) -> str:
+    return (rule.__doc__ or "").split("\n")[0]

@@ -3,107 +3,62 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
-Properties = Mapping[str, Any]
+from portolan.cloud.resources import Resource, at, node_pools
+from stacks.policies import kinds
+from stacks.policies.shapes import ANYWHERE, LABEL, TAG, Limits, Rule, Violation, violation
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What the site allows and the plan needs. `hourly_prices`: US dollars by instance type; None: not known."""
-
-    allowed_regions: tuple[str, ...]
-    minimum_cores: dict[str, float]  # by node purpose
-    cores: dict[str, float]  # by instance type
-    minimum_accelerators: int = 4  # K8S-9.5.6-02
-    accelerators: dict[str, int] | None = None  # by instance type
-    monthly_ceiling: float | None = None
-    hourly_prices: dict[str, float] | None = None
-
-
-@dataclass(frozen=True)
-class Violation:
-    """What is wrong with a resource: the line it breaks, the value found, the value asked, and how to mend it."""
-
-    requirement: str
-    resource: str
-    found: str
-    asked: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.requirement}: {self.resource}: found {self.found}, asked {self.asked}; {self.remedy}"
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A resource as the engine was asked for it."""
-
-    kind: str
-    name: str
-    properties: Properties
-
-
-Rule = Callable[[Resource, Limits], Iterator[Violation]]
-
-ENCRYPTED = {
-    "aws:ebs/volume:Volume": ("encrypted", "encrypted=True"),
-    "aws:efs/fileSystem:FileSystem": ("encrypted", "encrypted=True"),
-    "aws:eks/cluster:Cluster": ("encryptionConfig", "encryption_config with a KMS key"),
-    "aws:ecr/repository:Repository": ("encryptionConfigurations", "encryption_configurations of type KMS"),
-    "aws:cloudwatch/logGroup:LogGroup": ("kmsKeyId", "kms_key_id"),
-    "aws:sns/topic:Topic": ("kmsMasterKeyId", "kms_master_key_id"),
-}
-UNTAGGED_KINDS = frozenset({"aws:ec2/vpcEndpoint:VpcEndpoint"})
-TAG = "portolan:cost-centre"
-HOURS_PER_MONTH = 730
-ANYWHERE = "0.0.0.0/0"
+GPU_PURPOSES = ("gpu", "training")
 
 
 def encryption(resource: Resource, _limits: Limits) -> Iterator[Violation]:
     """Data at rest are encrypted (SEC-9.5.8-03)."""
-    key, remedy = ENCRYPTED.get(resource.kind, ("", ""))
-    if key and not resource.properties.get(key):
-        yield _violation("SEC-9.5.8-03", resource, f"no {key}", "encryption at rest", f"set {remedy}")
+    yield from _asked("SEC-9.5.8-03", resource, kinds.ENCRYPTED, "encryption at rest")
     if resource.kind == "aws:ec2/launchTemplate:LaunchTemplate":
         for device in resource.properties.get("blockDeviceMappings") or ():
             # The provider writes this one flag as a word.
             if str((device.get("ebs") or {}).get("encrypted")).lower() != "true":
                 what = f"disk {device.get('deviceName')} in the clear"
-                yield _violation("SEC-9.5.8-03", resource, what, "an encrypted disk", 'set ebs.encrypted="true"')
+                yield violation("SEC-9.5.8-03", resource, what, "an encrypted disk", 'set ebs.encrypted="true"')
+    if resource.kind == kinds.CLUSTER_AZURE:
+        for pool in resource.properties.get("agentPoolProfiles") or ():
+            if pool.get("enableEncryptionAtHost") is not True:
+                what, remedy = f"disks of pool {pool.get('name')} in the clear", "set enable_encryption_at_host=True"
+                yield violation("SEC-9.5.8-03", resource, what, "encrypted disks", remedy)
+    if resource.kind.startswith("kubernetes:storage.k8s.io/") and resource.kind.endswith(":StorageClass"):
+        key = kinds.VOLUME_KEYS.get(str(resource.properties.get("provisioner")), "")
+        if key and not (resource.properties.get("parameters") or {}).get(key):
+            yield violation("SEC-9.5.8-03", resource, f"no {key}", "volumes with the site's key", f"set {key}")
 
 
 def private_endpoint(resource: Resource, _limits: Limits) -> Iterator[Violation]:
-    """The cluster's API is not reachable from the internet (SEC-9.5.8-01)."""
-    if resource.kind == "aws:eks/cluster:Cluster":
-        access = resource.properties.get("vpcConfig") or {}
-        if access.get("endpointPublicAccess") is not False or access.get("endpointPrivateAccess") is not True:
-            yield _violation(
-                "SEC-9.5.8-01",
-                resource,
-                "a public API endpoint",
-                "a private one",
-                "set endpoint_public_access=False and endpoint_private_access=True",
-            )
-    if resource.kind == "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule" and (
-        resource.properties.get("cidrIpv4") == ANYWHERE
-    ):
-        yield _violation("SEC-9.5.8-01", resource, ANYWHERE, "a known range", "name the range that may connect")
+    """Nothing of the site answers to the internet: no API, no store, no open port (SEC-9.5.8-01)."""
+    yield from _asked("SEC-9.5.8-01", resource, kinds.PRIVATE, "a private endpoint")
+    for place in _open_to(resource):
+        if place in ANYWHERE:
+            remedy = "name the range that may connect"
+            yield violation("SEC-9.5.8-01", resource, f"{place} may connect", "a known range", remedy)
+    if resource.kind == "kubernetes:core/v1:Service" and at(resource.properties, "spec.type") == "LoadBalancer":
+        notes = at(resource.properties, "metadata.annotations") or {}
+        if not any(notes.get(key) == value for key, value in kinds.INTERNAL_SERVICE.items()):
+            remedy = "annotate the Service as the provider's internal load balancer"
+            yield violation("SEC-9.5.8-01", resource, "a public load balancer", "an internal one", remedy)
 
 
 def no_public_buckets(resource: Resource, _limits: Limits) -> Iterator[Violation]:
     """No bucket can be opened to the public (SEC-9.5.8-06)."""
-    if resource.kind != "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock":
-        return
-    for key in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"):
-        if resource.properties.get(key) is not True:
-            yield _violation("SEC-9.5.8-06", resource, f"{key} off", f"{key} on", f"set {key} to true")
+    yield from _asked("SEC-9.5.8-06", resource, kinds.CLOSED, "no public access")
+    if resource.kind.startswith("gcp:storage/bucketIAM"):
+        members = [resource.properties.get("member"), *(resource.properties.get("members") or ())]
+        for one in members:
+            if one in ("allUsers", "allAuthenticatedUsers"):
+                yield violation("SEC-9.5.8-06", resource, f"{one} may read", "named accounts", "name who may read")
 
 
 def transport(resource: Resource, _limits: Limits) -> Iterator[Violation]:
-    """A bucket refuses what does not come over TLS (SEC-9.5.8-02)."""
+    """A store refuses what does not come over TLS (SEC-9.5.8-02)."""
+    yield from _asked("SEC-9.5.8-02", resource, kinds.TRANSPORT, "TLS only")
     if resource.kind != "aws:s3/bucketPolicy:BucketPolicy":
         return
     document = json.loads(resource.properties.get("policy") or "{}")
@@ -114,56 +69,84 @@ def transport(resource: Resource, _limits: Limits) -> Iterator[Violation]:
     )
     if not denied:
         remedy = "deny s3:* where aws:SecureTransport is false"
-        yield _violation("SEC-9.5.8-02", resource, "plain HTTP allowed", "TLS only", remedy)
+        yield violation("SEC-9.5.8-02", resource, "plain HTTP allowed", "TLS only", remedy)
 
 
 def no_static_keys(resource: Resource, _limits: Limits) -> Iterator[Violation]:
     """Workloads get their identity from the cluster, not from a key that is kept somewhere (SEC-9.5.3-01)."""
-    if resource.kind in ("aws:iam/accessKey:AccessKey", "gcp:serviceaccount/key:Key"):
-        remedy = "associate a role with the service account"
-        yield _violation("SEC-9.5.3-01", resource, "a static key", "a workload identity", remedy)
+    yield from _asked("SEC-9.5.3-01", resource, kinds.KEYLESS, "identities instead of keys")
+    if resource.kind in kinds.STATIC_KEYS:
+        remedy = "let the workload's service account take an identity of the cloud"
+        yield violation("SEC-9.5.3-01", resource, "a static key", "a workload identity", remedy)
 
 
 def tagged(resource: Resource, _limits: Limits) -> Iterator[Violation]:
     """What costs money says whose money (K8S-9.5.6-07)."""
-    if "tags" in resource.properties and not (resource.properties["tags"] or {}).get(TAG):
+    given = resource.properties
+    path = kinds.BILLED.get(resource.kind) or next(
+        (one for one in ("tags", "labels", "resourceLabels") if resource.provider and one in given), ""
+    )
+    # A channel's labels are its address; its own labels have another name.
+    if not path or resource.kind == "gcp:monitoring/notificationChannel:NotificationChannel":
+        return
+    name = LABEL if resource.provider == "gcp" else TAG
+    if not (at(given, path) or {}).get(name):
         remedy = "set cloud.cost_centre in the site file"
-        yield _violation("K8S-9.5.6-07", resource, f"no {TAG}", f"the tag {TAG}", remedy)
+        yield violation("K8S-9.5.6-07", resource, f"no {name}", f"the tag {name}", remedy)
 
 
 def allowed_region(resource: Resource, limits: Limits) -> Iterator[Violation]:
     """Data rest only where the site allows it (SEC-9.5.8-06)."""
+    if resource.kind in kinds.NOWHERE or not (resource.provider or resource.kind.startswith("pulumi:providers:")):
+        return
     region = resource.properties.get("region") or resource.properties.get("location")
-    if isinstance(region, str) and region and region not in limits.allowed_regions:
+    if isinstance(region, str) and region and region.lower() not in limits.allowed_regions:
         asked = " or ".join(limits.allowed_regions)
         remedy = "choose an allowed region, or add it to cloud.allowed_regions"
-        yield _violation("SEC-9.5.8-06", resource, region, asked, remedy)
+        yield violation("SEC-9.5.8-06", resource, region, asked, remedy)
 
 
 def node_minima(resource: Resource, limits: Limits) -> Iterator[Violation]:
-    """Nodes have the cores (CPU-9.7.2-01) and the GPUs (GPU-9.7.2-01) that the report asks of a cloud instance."""
-    if resource.kind != "aws:eks/nodeGroup:NodeGroup":
-        return
-    purpose = (resource.properties.get("labels") or {}).get("portolan.dev/purpose", "")
-    for instance in resource.properties.get("instanceTypes") or ():
-        asked, found = limits.minimum_cores.get(purpose, 0.0), limits.cores.get(instance)
-        if found is not None and found < asked:
-            yield _violation(
-                "CPU-9.7.2-01",
-                resource,
-                f"{instance} with {found:g} vCPU",
-                f"{asked:g} vCPU",
-                "choose a larger instance type under cloud.instances",
-            )
-        gpus = (limits.accelerators or {}).get(instance, 0)
-        if purpose in ("gpu", "training") and gpus < limits.minimum_accelerators:
-            yield _violation(
-                "GPU-9.7.2-01",
-                resource,
-                f"{instance} with {gpus} GPU",
-                f"{limits.minimum_accelerators} GPU",
-                "choose an instance type with four GPUs under cloud.instances.gpu",
-            )
+    """Nodes have the cores (CPU-9.7.2-01), GPUs (GPU-9.7.2-01) and GPU memory (GPU-9.7.2-02) that the report asks."""
+    for pool in node_pools(resource):
+        found, gpu = limits.cores.get(pool.instance), pool.purpose in GPU_PURPOSES
+        key = f"cloud.instances.{pool.purpose or 'cpu'}"
+        if found is None:
+            remedy = f"name an instance type of the catalogue under {key}"
+            yield violation("CPU-9.7.2-01", resource, f"{pool.instance}, of unknown size", "a known size", remedy)
+            continue
+        if found < limits.minimum_cores and not gpu:
+            what, asked = f"{pool.instance} with {found:g} vCPU", f"{limits.minimum_cores:g} vCPU"
+            yield violation("CPU-9.7.2-01", resource, what, asked, f"choose a larger instance type under {key}")
+        if not gpu:
+            continue
+        cards, memory = (
+            limits.accelerators.get(pool.instance, 0),
+            limits.accelerator_gigabytes.get(pool.instance, 0.0),
+        )
+        if cards < limits.minimum_accelerators:
+            what, asked = f"{pool.instance} with {cards} GPU", f"{limits.minimum_accelerators} GPU"
+            yield violation("GPU-9.7.2-01", resource, what, asked, f"choose an instance type with more under {key}")
+        elif memory < limits.minimum_accelerator_gigabytes:
+            what = f"{pool.instance} with {memory:g} GB of GPU memory"
+            asked = f"{limits.minimum_accelerator_gigabytes:g} GB"
+            yield violation("GPU-9.7.2-02", resource, what, asked, f"choose an instance type with more under {key}")
+
+
+def autoscaling(resource: Resource, _limits: Limits) -> Iterator[Violation]:
+    """A pool of nodes can follow the load (ASC-9.7.2-02)."""
+    for pool in node_pools(resource):
+        if pool.most <= pool.least:
+            what, remedy = f"{pool.least} to {pool.most} nodes", "let the pool's largest number be over its smallest"
+            yield violation("ASC-9.7.2-02", resource, what, "a range", remedy)
+
+
+def deletion_protection(resource: Resource, _limits: Limits) -> Iterator[Violation]:
+    """What holds data is not removed by one command (SEC-9.5.8-06)."""
+    yield from _asked("SEC-9.5.8-06", resource, kinds.DELETION, "protection against deletion")
+    if resource.kind in kinds.KEPT and resource.protected is False:
+        remedy = "give the resource the option protect=True"
+        yield violation("SEC-9.5.8-06", resource, "not protected", "protection against deletion", remedy)
 
 
 RULES: tuple[Rule, ...] = (
@@ -175,57 +158,55 @@ RULES: tuple[Rule, ...] = (
     tagged,
     allowed_region,
     node_minima,
+    autoscaling,
+    deletion_protection,
 )
-
-
-def audit_logs(resources: Iterable[Resource]) -> Iterator[Violation]:
-    """The cluster writes its audit log (SEC-9.5.8-05)."""
-    for resource in resources:
-        if resource.kind == "aws:eks/cluster:Cluster" and "audit" not in (
-            resource.properties.get("enabledClusterLogTypes") or ()
-        ):
-            yield _violation("SEC-9.5.8-05", resource, "no audit log", "audit", "add audit to the log types")
-
-
-def every_bucket_is_closed(resources: Iterable[Resource]) -> Iterator[Violation]:
-    """Each bucket has a block of public access (SEC-9.5.8-06): one that is missing cannot be wrong by itself."""
-    known = list(resources)
-    buckets = [one for one in known if one.kind == "aws:s3/bucket:Bucket"]
-    closed = {one.name for one in known if one.kind == "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"}
-    for bucket in buckets:
-        if bucket.name not in closed:
-            remedy = "add a BucketPublicAccessBlock of the bucket's name"
-            yield _violation("SEC-9.5.8-06", bucket, "no block of public access", "one", remedy)
-
-
-def cost_ceiling(resources: Iterable[Resource], limits: Limits) -> Iterator[Violation]:
-    """The nodes of the plan cost no more than the site's budget (ASC-9.7.2-02). Without prices nothing is judged."""
-    if limits.monthly_ceiling is None or not limits.hourly_prices:
-        return
-    total = 0.0
-    last: Resource | None = None
-    for resource in resources:
-        if resource.kind == "aws:eks/nodeGroup:NodeGroup":
-            scaling = resource.properties.get("scalingConfig") or {}
-            price = max((limits.hourly_prices.get(one, 0.0) for one in resource.properties["instanceTypes"]), default=0)
-            total += scaling.get("desiredSize", 0) * price * HOURS_PER_MONTH
-            last = resource
-    if last is not None and total > limits.monthly_ceiling:
-        found, asked = f"{total:.2f} USD a month", f"at most {limits.monthly_ceiling:.2f}"
-        yield _violation("ASC-9.7.2-02", last, found, asked, "raise cloud.monthly_budget, or ask for less")
 
 
 def judge(resource: Resource, limits: Limits) -> list[Violation]:
     """Return what every rule finds wrong with one resource."""
-    return [violation for rule in RULES for violation in rule(resource, limits)]
+    return [found for rule in RULES for found in rule(resource, limits)]
 
 
 def judge_stack(resources: Iterable[Resource], limits: Limits) -> list[Violation]:
     """Return what is wrong with the resources, one by one and together."""
+    from stacks.policies.whole import STACK_RULES
+
     known = list(resources)
-    found = [violation for resource in known for violation in judge(resource, limits)]
-    return [*found, *audit_logs(known), *every_bucket_is_closed(known), *cost_ceiling(known, limits)]
+    found = [one for resource in known for one in judge(resource, limits)]
+    return [*found, *(one for rule in STACK_RULES for one in rule(known, limits))]
 
 
-def _violation(requirement: str, resource: Resource, found: str, asked: str, remedy: str) -> Violation:
-    return Violation(requirement, f"{resource.kind} {resource.name}", found, asked, remedy)
+def _asked(
+    requirement: str, resource: Resource, table: Mapping[str, tuple[kinds.Asked, ...]], what: str
+) -> Iterator[Violation]:
+    for path, value, remedy in table.get(resource.kind, ()):
+        found = at(resource.properties, path)
+        if (not found) if value is None else (found != value):
+            shown = f"no {path}" if found is None or found == "" else f"{path} {json.dumps(found)}"
+            asked = what if value is None else f"{path} {json.dumps(value)}"
+            yield violation(requirement, resource, shown, asked, f"set {remedy}")
+
+
+def _open_to(resource: Resource) -> list[str]:
+    """Return from where a rule of a firewall lets in."""
+    given = resource.properties
+    if resource.kind == "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule":
+        return [one for one in (given.get("cidrIpv4"), given.get("cidrIpv6")) if one]
+    if resource.kind == "aws:ec2/securityGroup:SecurityGroup":
+        rules = given.get("ingress") or ()
+        return [one for rule in rules for key in ("cidrBlocks", "ipv6CidrBlocks") for one in rule.get(key) or ()]
+    if resource.kind == "azure-native:network:NetworkSecurityGroup":
+        inward = [
+            rule
+            for rule in given.get("securityRules") or ()
+            if rule.get("access") == "Allow" and rule.get("direction") == "Inbound"
+        ]
+        return [
+            one
+            for rule in inward
+            for one in [rule.get("sourceAddressPrefix"), *(rule.get("sourceAddressPrefixes") or ())]
+        ]
+    if resource.kind == "gcp:compute/firewall:Firewall" and given.get("direction", "INGRESS") == "INGRESS":
+        return list(given.get("sourceRanges") or ()) if given.get("allows") else []
+    return []

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-from stacks.clusters.aws.cluster import AmazonCluster
+import pulumi
+import pulumi_aws
 
-__all__ = ["AmazonCluster"]
+from stacks.clusters.aws.cluster import AmazonCluster
+from stacks.clusters.rented import RentedArgs
+
+__all__ = ["AmazonCluster", "provider"]
+
+
+def provider(args: RentedArgs) -> pulumi.ProviderResource:
+    """Return AWS in the plan's region, whatever the user's own configuration says."""
+    return pulumi_aws.Provider("aws", region=args.plan.region)

@@ -15,8 +15,8 @@ from stacks.clusters.aws.network import Network
 from stacks.clusters.aws.nodes import NodeGroups
 from stacks.clusters.aws.roles import role
 from stacks.clusters.aws.storage import Stores
-from stacks.clusters.aws.watch import budget
-from stacks.clusters.rented import RentedArgs
+from stacks.clusters.aws.watch import Watch
+from stacks.clusters.rented import RETENTION_DAYS, WORKLOAD_BUCKETS, RentedArgs, Runtime, Storage
 
 LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 BEFORE_NODES = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")
@@ -29,7 +29,12 @@ WORKLOADS = {
     "autoscaler": ("kube-system", "cluster-autoscaler", ()),
     "risk-scoring": ("risk-scoring", "risk-scoring", ()),
 }
-RETENTION_DAYS = 365  # an assumption: the report names no term for audit logs
+# Services of type LoadBalancer: the cluster's own controller makes a network load balancer inside the network.
+INTERNAL = {
+    "service.beta.kubernetes.io/aws-load-balancer-type": "nlb",
+    "service.beta.kubernetes.io/aws-load-balancer-internal": "true",
+    "service.beta.kubernetes.io/aws-load-balancer-cross-zone-load-balancing-enabled": "true",
+}
 
 
 class AmazonCluster(pulumi.ComponentResource):
@@ -37,13 +42,14 @@ class AmazonCluster(pulumi.ComponentResource):
 
     endpoint: pulumi.Output[str]
     kubeconfig: pulumi.Output[str]
+    runtime: Runtime
 
     def __init__(self, name: str, args: RentedArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("portolan:aws:Cluster", name, None, opts)
         self._args, self._inside = args, pulumi.ResourceOptions(parent=self)
         key = self._key(name)
         network = Network(name, args, self._inside)
-        self._flow_log(name, network, key)
+        traffic = self._flow_log(name, network, key)
         # Made before the cluster, which would make it without the key.
         log = cloudwatch.LogGroup(
             f"{name}-control-plane",
@@ -65,6 +71,7 @@ class AmazonCluster(pulumi.ComponentResource):
                 subnet_ids=network.private_subnet_ids, endpoint_private_access=True, endpoint_public_access=False
             ),
             access_config=eks.ClusterAccessConfigArgs(authentication_mode="API"),
+            kubernetes_network_config=eks.ClusterKubernetesNetworkConfigArgs(service_ipv4_cidr=str(args.services)),
             encryption_config=eks.ClusterEncryptionConfigArgs(
                 provider=eks.ClusterEncryptionConfigProviderArgs(key_arn=key.arn), resources=["secrets"]
             ),
@@ -80,12 +87,19 @@ class AmazonCluster(pulumi.ComponentResource):
             self.cluster,
             network.private_subnet_ids,
             key.arn,
-            pulumi.ResourceOptions(parent=self, depends_on=early),
+            early,
+            self._inside,
         )
         stores = Stores(name, args, network, key.arn, self._inside)
         roles = self._workloads(stores)
         self._addons(AFTER_NODES, [nodes, *roles])
-        budget(name, args, self._inside)
+        logs = {"control-plane": log, "traffic": traffic}
+        Watch(name, args, logs, stores, key.arn, self._inside)
+        block = {"type": "gp3", "encrypted": "true", "kmsKeyId": key.arn}
+        files = {"provisioningMode": "efs-ap", "fileSystemId": stores.file_system_id, "directoryPerms": "700"}
+        self.runtime = Runtime(
+            Storage("ebs.csi.aws.com", block, "efs.csi.aws.com", files), INTERNAL, device_plugin=True, autoscaler=True
+        )
         self.endpoint = self.cluster.endpoint
         self.kubeconfig = pulumi.Output.secret(
             pulumi.Output.all(self.cluster.endpoint, self.cluster.certificate_authority, self.cluster.name).apply(
@@ -109,7 +123,7 @@ class AmazonCluster(pulumi.ComponentResource):
         kms.Alias(name, name=f"alias/portolan-{self._args.name}", target_key_id=key.key_id, opts=self._inside)
         return key
 
-    def _flow_log(self, name: str, network: Network, key: kms.Key) -> None:
+    def _flow_log(self, name: str, network: Network, key: kms.Key) -> cloudwatch.LogGroup:
         log = cloudwatch.LogGroup(
             f"{name}-traffic",
             retention_in_days=RETENTION_DAYS,
@@ -134,6 +148,7 @@ class AmazonCluster(pulumi.ComponentResource):
             tags=self._args.tags,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
+        return log
 
     def _addons(self, names: tuple[str, ...], after: list[pulumi.Resource]) -> list[pulumi.Resource]:
         return [
@@ -150,11 +165,12 @@ class AmazonCluster(pulumi.ComponentResource):
     def _workloads(self, stores: Stores) -> list[pulumi.Resource]:
         """Give each service account that acts on AWS a role of its own, by EKS pod identity."""
         made: list[pulumi.Resource] = []
+        used = [stores.buckets[one].arn for one in WORKLOAD_BUCKETS]
         for name, (namespace, account, managed) in WORKLOADS.items():
             taken, attached = role(name, "pods.eks.amazonaws.com", managed, self._args.tags, self._inside)
             own = {
                 "autoscaler": pulumi.Output.from_input(autoscaler_policy(self._args.name)),
-                "risk-scoring": pulumi.Output.all(*stores.bucket_arns[:2]).apply(bucket_policy),
+                "risk-scoring": pulumi.Output.all(*used).apply(bucket_policy),
             }.get(name)
             if own is not None:
                 attached.append(iam.RolePolicy(name, role=taken.id, policy=own, opts=self._inside))
@@ -201,6 +217,7 @@ def key_policy(account: str, region: str) -> str:
     """Return who may use the key: the account through its roles, and the log and scaling services."""
     use = ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
     scaling = f"arn:aws:iam::{account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+    trail = {"StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": f"arn:aws:cloudtrail:*:{account}:trail/*"}}
     statements = [
         {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "kms:*", "Resource": "*"},
         {"Effect": "Allow", "Principal": {"AWS": scaling}, "Action": [*use, "kms:CreateGrant"], "Resource": "*"},
@@ -210,6 +227,13 @@ def key_policy(account: str, region: str) -> str:
             "Action": use,
             "Resource": "*",
             "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:{region}:{account}:*"}},
+        },
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudtrail.amazonaws.com"},
+            "Action": ["kms:GenerateDataKey*", "kms:DescribeKey"],
+            "Resource": "*",
+            "Condition": trail,
         },
     ]
     return json.dumps({"Version": "2012-10-17", "Statement": statements})

@@ -10,17 +10,12 @@ import pulumi_aws.eks as eks
 
 from portolan.sizing.parts import CloudPool
 from stacks.clusters.aws.roles import role
-from stacks.clusters.rented import RentedArgs
+from stacks.clusters.rented import RentedArgs, group_name, node_labels, node_taints
 
 # A reservation is a discount on instances that run on demand; AWS has no node group of its own kind for it.
 CAPACITY = {"reserved": "ON_DEMAND", "on-demand": "ON_DEMAND", "interruptible": "SPOT"}
 # Amazon Linux 2023; the second brings NVIDIA's driver and container toolkit.
 IMAGE, GPU_IMAGE = "AL2023_x86_64_STANDARD", "AL2023_x86_64_NVIDIA"
-
-
-def group_name(pool: CloudPool) -> str:
-    """Return a name that is unique where a pool is bought in two ways."""
-    return f"{pool.pool}-{pool.purchase}"
 
 
 class NodeGroups(pulumi.ComponentResource):
@@ -33,6 +28,7 @@ class NodeGroups(pulumi.ComponentResource):
         cluster: eks.Cluster,
         subnet_ids: list[pulumi.Output[str]],
         key_arn: pulumi.Output[str],
+        after: list[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("portolan:aws:NodeGroups", name, None, opts)
@@ -65,6 +61,11 @@ class NodeGroups(pulumi.ComponentResource):
                 metadata_options=ec2.LaunchTemplateMetadataOptionsArgs(
                     http_tokens="required", http_put_response_hop_limit=1
                 ),
+                # Tags of a group stay with the group: hosts and disks, which cost money, get theirs here.
+                tag_specifications=[
+                    ec2.LaunchTemplateTagSpecificationArgs(resource_type=one, tags=args.tags)
+                    for one in ("instance", "volume")
+                ],
                 tags=args.tags,
                 opts=inside,
             )
@@ -83,11 +84,7 @@ class NodeGroups(pulumi.ComponentResource):
                     desired_size=int(pool.count), min_size=pool.least, max_size=pool.most
                 ),
                 update_config=eks.NodeGroupUpdateConfigArgs(max_unavailable=1),
-                labels={
-                    "portolan.dev/pool": pool.pool,
-                    "portolan.dev/purpose": pool.purpose,
-                    "portolan.dev/purchase": pool.purchase,
-                },
+                labels=node_labels(pool),
                 taints=_taints(pool),
                 tags={
                     **args.tags,
@@ -96,17 +93,11 @@ class NodeGroups(pulumi.ComponentResource):
                 },
                 # The autoscaler changes the number of nodes; the program must not change it back.
                 opts=pulumi.ResourceOptions(
-                    parent=self, depends_on=attached, ignore_changes=["scalingConfig.desiredSize"]
+                    parent=self, depends_on=[*attached, *after], ignore_changes=["scalingConfig.desiredSize"]
                 ),
             )
         self.register_outputs({})
 
 
 def _taints(pool: CloudPool) -> list[eks.NodeGroupTaintArgs]:
-    """Keep what needs no GPU off GPU nodes, and what may not be interrupted off interruptible ones."""
-    found = []
-    if pool.accelerators:
-        found.append(eks.NodeGroupTaintArgs(key="nvidia.com/gpu", value="present", effect="NO_SCHEDULE"))
-    if pool.purchase == "interruptible":
-        found.append(eks.NodeGroupTaintArgs(key="portolan.dev/interruptible", value="true", effect="NO_SCHEDULE"))
-    return found
+    return [eks.NodeGroupTaintArgs(key=key, value=value, effect="NO_SCHEDULE") for key, value in node_taints(pool)]

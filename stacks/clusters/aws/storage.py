@@ -10,10 +10,7 @@ import pulumi_aws.efs as efs
 import pulumi_aws.s3 as s3
 
 from stacks.clusters.aws.network import Network
-from stacks.clusters.rented import RentedArgs
-
-BUCKETS = ("declarations", "models", "backups")
-REPOSITORIES = ("risk-scoring", "risk-training")
+from stacks.clusters.rented import BUCKETS, REPOSITORIES, RentedArgs
 
 
 class Stores(pulumi.ComponentResource):
@@ -31,7 +28,8 @@ class Stores(pulumi.ComponentResource):
         self._args, self._key, self._inside = args, key_arn, pulumi.ResourceOptions(parent=self)
         # What holds data is protected: `pulumi destroy` refuses until a person lifts it.
         self._kept = pulumi.ResourceOptions(parent=self, protect=True)
-        self.bucket_arns = [self._bucket(f"{args.name}-{one}") for one in BUCKETS]
+        self.buckets = {one: self._bucket(f"{args.name}-{one}", one) for one in BUCKETS}
+        self.bucket_arns = [one.arn for one in self.buckets.values()]
         files = efs.FileSystem(name, encrypted=True, kms_key_id=key_arn, tags=args.tags, opts=self._kept)
         for zone, subnet in zip(args.zones, network.private_subnet_ids, strict=True):
             efs.MountTarget(
@@ -56,7 +54,7 @@ class Stores(pulumi.ComponentResource):
         self.file_system_id = files.id
         self.register_outputs({"bucket_arns": self.bucket_arns, "file_system_id": self.file_system_id})
 
-    def _bucket(self, name: str) -> pulumi.Output[str]:
+    def _bucket(self, name: str, purpose: str) -> s3.Bucket:
         # Names of buckets are the whole world's: Pulumi adds letters of its own.
         bucket = s3.Bucket(name, tags=self._args.tags, opts=self._kept)
         s3.BucketServerSideEncryptionConfiguration(
@@ -89,17 +87,29 @@ class Stores(pulumi.ComponentResource):
             versioning_configuration=s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
             opts=self._inside,
         )
-        s3.BucketPolicy(name, bucket=bucket.id, policy=bucket.arn.apply(only_encrypted_transport), opts=self._inside)
-        return bucket.arn
+        document = audited if purpose == "logs" else only_encrypted_transport
+        s3.BucketPolicy(name, bucket=bucket.id, policy=bucket.arn.apply(document), opts=self._inside)
+        return bucket
 
 
 def only_encrypted_transport(arn: str) -> str:
     """Return the bucket policy that refuses what does not come over TLS."""
-    statement = {
+    return json.dumps({"Version": "2012-10-17", "Statement": [_plain_refused(arn)]})
+
+
+def audited(arn: str) -> str:
+    """Return the policy of the bucket that AWS writes the account's trail into."""
+    trail = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}}
+    write = {**trail, "Action": "s3:PutObject", "Resource": f"{arn}/trail/*"}
+    look = {**trail, "Action": "s3:GetBucketAcl", "Resource": arn}
+    return json.dumps({"Version": "2012-10-17", "Statement": [_plain_refused(arn), look, write]})
+
+
+def _plain_refused(arn: str) -> dict[str, object]:
+    return {
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
         "Resource": [arn, f"{arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -21,6 +21,8 @@ STANDARD = "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances"
 QUOTAS = {
     "ec2": {STANDARD: 256, "Running On-Demand G and VT instances": 96, "EC2-VPC Elastic IPs": 5},
     "ebs": {"Storage for General Purpose SSD (gp3) volumes, in TiB": 50},
+    "vpc": {"VPCs per Region": 5},
+    "eks": {"Clusters": 100},
 }
 
 
@@ -66,7 +68,7 @@ class Session:
         made = self._session.client(service)
         if service == "service-quotas":
             stub = Stubber(made)
-            for one in ("ec2", "ebs"):
+            for one in ("ec2", "ebs", "vpc", "eks"):
                 listed = [{"QuotaName": name, "Value": float(value)} for name, value in self._quotas[one].items()]
                 stub.add_response("list_service_quotas", {"Quotas": listed}, {"ServiceCode": one})
             stub.activate()

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 (the protocol names the methods)
 """A provider plugin that stands in for a cloud's: it keeps what it "made" in a file, and fails where it is told to.
 
 The real engine starts it under the name of the official plugin. It proves what the engine does with the program and
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf import any_pb2, empty_pb2, json_format, struct_pb2
+from google.protobuf import empty_pb2, json_format, struct_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
@@ -107,9 +108,8 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         detail = provider_pb2.ErrorResourceInitFailed(
             id=identity, properties=made, inputs=inputs, reasons=["the provider did not finish it in time"]
         )
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message="not finished", details=[packed])
+        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message="not finished")
+        status.details.add().Pack(detail)
         context.set_trailing_metadata([("grpc-status-details-bin", status.SerializeToString())])
         context.abort(grpc.StatusCode.UNKNOWN, "not finished")
 

@@ -67,9 +67,8 @@ def running(plan: CloudPlan, site: str, connection: Connection | None = None) ->
     with refusals(plan):
         known = connection or connect()
         client = known.client(compute_v1.InstancesClient)
-        request = compute_v1.AggregatedListInstancesRequest(
-            project=known.project, filter=f"labels.portolan-site={site}", return_partial_success=True
-        )
+        chosen = f"labels.portolan-site={site}"
+        request = compute_v1.AggregatedListInstancesRequest(project=known.project, filter=chosen)
         return Counter(
             one.machine_type.rsplit("/", 1)[-1]
             for _, scoped in client.aggregated_list(request=request)

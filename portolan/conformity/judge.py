@@ -55,8 +55,10 @@ def _verdict(target: Target, evidence: Evidence) -> tuple[Verdict, str]:
     holds = _compare(target.operator, measured, target.value)
     if holds is None:
         return "not-measured", f"{measured!r} and {target.value!r} are not comparable"
-    wanted = f"{_WORDS[target.operator]} {show(target.value, target.unit)} wanted"
-    return ("pass" if holds else "fail"), f"{show(measured, target.unit)} measured, {wanted}"
+    found, aim = show(measured, target.unit), show(target.value, target.unit)
+    if found == aim and not holds:  # rounded, the two look alike
+        found = f"{measured:.9g} {target.unit}" if isinstance(measured, float) else found
+    return ("pass" if holds else "fail"), f"{found} measured, {_WORDS[target.operator]} {aim} wanted"
 
 
 def _present(measured: Value, evidence: Evidence) -> tuple[Verdict, str]:

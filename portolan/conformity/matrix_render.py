@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from portolan import __version__
 from portolan.conformity.judge import show
 from portolan.conformity.matrix import Matrix, MatrixRow
+from portolan.conformity.wording import reason_in
 
 TEMPLATES = Path(__file__).parent / "templates"
 COLUMNS = ("id", "section", "component", "text", "kind", "level", "plan", "deploys", "checks", "coverage", "verdict",
@@ -47,8 +48,8 @@ def as_csv(matrix: Matrix, language: str) -> str:
     writer.writerow(COLUMNS)
     for row in matrix.rows:
         cells = [row.id, row.section, row.component, row.text[language], row.kind, row.level, "\n".join(row.plan),
-                 "\n".join(row.deploys), "\n".join(row.checks), row.coverage, row.verdict, row.reason,
-                 "\n".join(measured(row))]  # fmt: skip
+                 "\n".join(row.deploys), "\n".join(row.checks), row.coverage, row.verdict,
+                 reason_in(row.reason, language), "\n".join(measured(row))]  # fmt: skip
         writer.writerow([f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for cell in cells])
     return stream.getvalue()
 
@@ -60,7 +61,7 @@ def as_html(matrix: Matrix, language: str) -> str:
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     words = _words(language)
     return environment.get_template("matrix.html").render(
-        matrix=matrix, words=words, language=language, show=show, version=__version__
+        matrix=matrix, words=words, language=language, show=show, reason_in=reason_in, version=__version__
     )
 
 
@@ -178,7 +179,7 @@ def as_pdf(matrix: Matrix, language: str) -> bytes:
                 "checks": ", ".join(row.checks),
                 "coverage": row.coverage,
                 "verdict": row.verdict,
-                "reason": words.get(row.reason, row.reason),
+                "reason": words.get(row.reason, reason_in(row.reason, language)),
             }
             for row in matrix.rows
         ],

@@ -73,6 +73,8 @@ def _flat(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def read_memory_rate(output: str) -> Mapping[str, Reading]:
     """Return bytes read and written in a second by all of stress-ng's stream workers together."""
+    if "run duration too short" in output:
+        return {"rate": nothing("the host was too busy: stress-ng's workers ran too little to tell their rate")}
     rates = [tuple(float(number) for number in found) for found in MEMORY_LINE.findall(output)]
     if not rates or "successful run completed" not in output:
         raise UnreadableOutputError("no rate of a run that was completed")
@@ -156,7 +158,7 @@ STREAM = Probe(
     "stress-ng",
     lambda depth, seconds: ("sh", "-c", f"stress-ng --stream 0 --timeout {seconds:.0f}s --metrics 2>&1"),
     read_memory_rate,
-    seconds=by_depth(5, burn_in=120),
+    seconds=by_depth(8, burn_in=120),
     alone=True,
 )
 VERIFY = Probe(
@@ -247,7 +249,7 @@ CHECKS = (
         memory_rate_of_peers,
         depth=Depth.STANDARD,
         ground="measured",
-        needs=Needs(hosts=2, tools=("stress-ng",), alone=True, seconds=by_depth(5, burn_in=120), shares="stream"),
+        needs=Needs(hosts=2, tools=("stress-ng",), alone=True, seconds=by_depth(8, burn_in=120), shares="stream"),
     ),
     VERIFY.check(
         "host.processor-faults", "wrong results of verified computations on all cores", "errors", "faults",

@@ -156,7 +156,11 @@ def storage_class(grows: bool) -> dict[str, Any]:
 def endpoints_on(*names: str) -> dict[str, Any]:
     ready = [{"addresses": ["10.0.0.1"], "nodeName": name, "conditions": {"ready": True}} for name in names]
     labels = {"kubernetes.io/service-name": "risk-scoring-predictor"}
-    return listed({"metadata": {"name": "s", "labels": labels}, "addressType": "IPv4", "endpoints": ready})
+    gone = {
+        "metadata": {"name": "old", "labels": labels},
+        "addressType": "IPv4",
+    }  # as the API server gives one without any
+    return listed({"metadata": {"name": "s", "labels": labels}, "addressType": "IPv4", "endpoints": ready}, gone)
 
 
 def workload(manager: str) -> dict[str, Any]:

@@ -156,3 +156,9 @@ def test_what_is_no_version(text):
 @given(value=st.one_of(st.booleans(), st.text(max_size=9), st.floats(-1e18, 1e18)), unit=units)
 def test_every_value_can_be_shown(value, unit):
     assert isinstance(show(value, unit), str)
+
+
+def test_a_fail_by_a_hair_does_not_look_like_the_target():
+    found = judge(target("<=", 0.01, "seconds"), evidence(0.010027, "seconds"))
+    assert found.verdict == "fail"
+    assert found.explanation == "0.010027 seconds measured, at most 0.01 seconds wanted"

@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portolan.conformity import matrix_render as render
+from portolan.conformity.acceptance import beyond_rows
 from portolan.conformity.check import Check, Reading, nothing
 from portolan.conformity.matrix import COVERAGES, NO_CHECK, _means, matrix, row_of, set_by_plan
 from portolan.conformity.registry import CHECKS
 from portolan.conformity.verification import verify
+from portolan.conformity.wording import reason_in
 from portolan.requirements.loader import load_requirements
 from tests.unit.conformity.test_verification import PLAN, REPOSITORY, target, world
 
@@ -137,6 +139,40 @@ def test_the_certificate_is_the_same_bytes_twice_and_names_every_row(whole, lang
     text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages).replace("\n", "")
     assert all(row.id in text for row in whole.rows)
     assert ("non mesuré" in text) == (language == "fr")
+
+
+@pytest.mark.parametrize(
+    ("reason", "french"),
+    [
+        (
+            "host.cpu-cores on host/worker-1: simulated: 0.667 cores here say nothing of hardware",
+            "host.cpu-cores sur host/worker-1 : simulé : 0.667 cores ne disent rien ici du matériel",
+        ),
+        (
+            "cluster.vpn on cluster: on none of 3 hosts: no tunnel",
+            "cluster.vpn sur cluster : sur aucun des 3 hôtes : aucun tunnel",
+        ),
+        ("the platform deploys no Spark yet", "la plateforme ne déploie pas encore Spark"),
+        ("something that nobody has translated", "something that nobody has translated"),
+    ],
+)
+def test_a_reason_is_told_in_french_part_by_part(reason, french):
+    assert reason_in(reason, "fr") == french
+    assert reason_in(reason, "en") == reason
+
+
+def test_what_a_row_does_not_ask_for_does_not_leave_it_open_and_fails_it_where_it_fails():
+    requirement, check = next(iter(beyond_rows()))
+    row = ROWS.get(requirement)
+
+    def verdict(extra):
+        asked = judged(4.0)[0]
+        other = judged(extra)[0]
+        beyond = other.model_copy(update={"target": other.target.model_copy(update={"check": check})})
+        return row_of(row, [asked, beyond], (), CHECKS).verdict
+
+    assert verdict(None) == "pass"
+    assert verdict(1.0) == "fail"
 
 
 def test_every_word_is_there_in_both_languages():

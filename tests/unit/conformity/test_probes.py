@@ -196,6 +196,15 @@ def test_a_run_that_failed_says_why(probe, status, words):
     assert words in reading.reason_not_measured
 
 
+def test_a_host_that_is_too_busy_for_a_rate_is_told_as_such():
+    said = (
+        "stress-ng: info: stream: run duration too short to determine memory rate\nsuccessful run completed in 5.32s\n"
+    )
+    reading = processor.STREAM.reading(run_of(processor.STREAM, said), "rate")
+    assert reading.value is None
+    assert "too busy" in reading.reason_not_measured
+
+
 def test_virtual_disks_are_not_measured_and_turning_ones_fail():
     assert disks.read_devices(output("lsblk.json"))["nvme"].value is None
     turning = output("lsblk.json").replace('"tran": null', '"tran": "sata"').replace('"rota": false', '"rota": true')

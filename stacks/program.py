@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from portolan.platform.secrets import AccessKey
+from portolan.sites.schema import HostRole
 from portolan.sizing.placement import CLASS_LABEL
 from portolan.sizing.plan import Plan
 from stacks.clusters.interface import Cluster
@@ -156,7 +157,7 @@ def build(settings: Settings, cluster: Cluster) -> None:
             credentials_secret=CREDENTIALS,
             head=_group(plan, "risk-training-head"),
             workers=_group(plan, "risk-training-worker"),
-            minimum_nodes=TRAINING_NODES,
+            minimum_nodes=_training_nodes(plan),
             parameters=settings.training,
         ),
         on_cluster(where[RISK], ray, declarations),
@@ -204,6 +205,15 @@ def build(settings: Settings, cluster: Cluster) -> None:
     pulumi.export("modelUri", trained.model_uri)
     pulumi.export("modelVersion", trained.model_version)
     pulumi.export("riskScoringUrls", scoring.urls)
+
+
+def _training_nodes(plan: Plan) -> int:
+    """Return over how many nodes training on sensitive data spreads: two, or the only worker that is on site."""
+    if plan.placement is None:
+        return TRAINING_NODES
+    on_site = plan.placement.hosts_of_kind("on-site")
+    workers = [host for host in plan.hosts if host.role is HostRole.WORKER and host.name in on_site]
+    return min(TRAINING_NODES, max(1, len(workers)))
 
 
 def _namespace_labels(plan: Plan) -> dict[str, dict[str, str]]:

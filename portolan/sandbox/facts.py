@@ -98,10 +98,17 @@ def meminfo_bytes(field: str) -> int:
     raise KeyError(field)
 
 
-def host_facts(role: HostRole, roles: tuple[HostRole, ...], memory_bytes: int, cores: int) -> dict[str, Any]:
-    """Return the Ansible variables of one host, of a sandbox with hosts of these roles."""
-    control_planes = sum(one is HostRole.CONTROL_PLANE for one in roles)
-    workers = len(roles) - control_planes
+def host_facts(
+    role: HostRole, roles: tuple[HostRole, ...], memory_bytes: int, cores: int, near: tuple[HostRole, ...] | None = None
+) -> dict[str, Any]:
+    """Return the Ansible variables of one host, of a sandbox with hosts of these roles.
+
+    `near` are the roles in the host's own location: each location offers the machine's cores, since what one asks for
+    stands still while the other works (requests are shares); memory is divided among all hosts.
+    """
+    here = roles if near is None else near
+    control_planes = sum(one is HostRole.CONTROL_PLANE for one in here)
+    workers = max(1, len(here) - control_planes)
     return {
         **HOST_FACTS,
         "kubelet_max_open_files": open_files_limit(),

@@ -178,7 +178,13 @@ def hosts_document(sandbox: Sandbox, private_key: str, memory_bytes: int, cores:
                 "ssh_port": sandbox.ssh_port,
                 "private_key": private_key,
                 "simulated_accelerators": host.simulated_accelerators,
-                "facts": host_facts(host.role, roles, memory_bytes, cores),
+                "facts": host_facts(
+                    host.role,
+                    roles,
+                    memory_bytes,
+                    cores,
+                    tuple(one.role for one in sandbox.hosts if one.segment == host.segment),
+                ),
             }
             for host in sandbox.hosts
         ],

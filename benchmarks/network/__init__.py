@@ -1,0 +1,1 @@
+"""The tunnel between two locations beside the bare line under it."""

@@ -14,3 +14,12 @@ app.kubernetes.io/part-of: portolan
 {{- $mebibytes := int . -}}
 {{- if eq (mod $mebibytes 1024) 0 -}}{{ div $mebibytes 1024 }}Gi{{- else -}}{{ $mebibytes }}Mi{{- end -}}
 {{- end }}
+
+{{/* With a certificate the server speaks TLS and nothing else. */}}
+{{- define "risk-scoring.scheme" -}}
+{{- if .Values.endpointSecret -}}https{{- else -}}http{{- end -}}
+{{- end }}
+
+{{- define "risk-scoring.port" -}}
+{{- if .Values.endpointSecret -}}8443{{- else -}}8080{{- end -}}
+{{- end }}

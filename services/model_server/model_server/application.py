@@ -7,6 +7,7 @@ import re
 import sys
 import time
 import traceback
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,13 @@ import orjson
 
 from model_server import binary_tensors
 from model_server.audit import AuditLog
+from model_server.authentication import Authenticator
 from model_server.decisions import entry, parse_decision
+from model_server.drift import render as render_drift
 from model_server.errors import BadRequestError
 from model_server.model import Model
 from model_server.protocol import (
+    VERSION_LETTERS,
     Question,
     model_metadata,
     parse_v1,
@@ -27,7 +31,8 @@ from model_server.protocol import (
     server_metadata,
     version_of,
 )
-from model_server.telemetry import Telemetry
+from model_server.tracing import Tracer
+from model_server.versions import Versions
 
 JSON = [("content-type", "application/json")]
 BINARY = ("content-type", "application/octet-stream")
@@ -39,7 +44,8 @@ V1_PREDICT = re.compile(r"/v1/models/([^/:]+):predict")
 V1_MODEL = re.compile(r"/v1/models/([^/:]+)")
 V2_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
 
-Answer = tuple[bytes, int | None, Any]  # the body, the length of its JSON where binary tensors follow it
+# Who answered what, with which body, and the length of its JSON where binary tensors follow it.
+Answer = tuple[str, Model[Any], Question, bytes, int | None, Any]
 
 
 @dataclass(frozen=True)
@@ -53,18 +59,48 @@ class Limits:
 
 
 class Application:
-    """Answers requests with one model. Its interface is RSGI's `__rsgi__`."""
+    """Answers requests with the versions of one model. Its interface is RSGI's `__rsgi__`."""
 
     def __init__(
-        self, model: Model[Any], name: str, telemetry: Telemetry, limits: Limits, audit: AuditLog | None = None
+        self,
+        versions: Versions,
+        name: str,
+        limits: Limits,
+        audit: AuditLog | None = None,
+        access: Authenticator | None = None,
+        started: Callable[[Application], Awaitable[Any]] | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
-        self.model = model
+        """`started` is awaited once the worker's loop runs, and what it gives is stopped with the worker."""
+        self.versions = versions
         self.name = name
-        self.telemetry = telemetry
+        self.telemetry = versions.telemetry
         self.limits = limits
         self.audit = audit
+        self.access = access
+        self.tracer = tracer
+        self._started = started
+        self._beside: Any = None
+        self._shadowing: asyncio.Task[None] | None = None
         self._decisions = f"/v1/models/{name}/decisions"
         self._own = {f"/v1/models/{name}:predict": "v1", f"/v2/models/{name}/infer": "v2"}
+
+    @property
+    def model(self) -> Model[Any]:
+        """The stable version."""
+        return self.versions.traffic.stable
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called by Granian in the worker, before its first request."""
+        if self._started is not None:
+            self._beside = loop.run_until_complete(self._started(self))
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called by Granian when the worker has answered its last request."""
+        if self._beside is not None:
+            loop.run_until_complete(self._beside.stop(self.limits.answer_seconds))
+        if self.tracer is not None:
+            self.tracer.stop()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         if scope.proto != "http":
@@ -90,6 +126,7 @@ class Application:
             if self.audit is None:
                 remedy = "set MODEL_SERVER_AUDIT_DIR and MODEL_SERVER_AUDIT_KEY_FILE"
                 raise BadRequestError(scope.path, "this server keeps no log of decisions", remedy, status=404)
+            await self.subject(scope.headers.get("authorization"))
             decision = parse_decision(await self._body(scope, proto), self.model.outcomes)
             sealed = await asyncio.to_thread(self.audit.append, "decision", entry(decision))
             document = {"recorded": sealed, "override": decision.override}
@@ -106,12 +143,16 @@ class Application:
             if scope.method not in ("GET", "HEAD"):
                 raise BadRequestError(path, f"{scope.method} is not answered here", "use GET", status=405)
             if path == "/metrics":
-                proto.response_str(200, TEXT, self.telemetry.render(self.name, {"stable": self.model.digest}))
+                proto.response_str(200, TEXT, self._metrics())
                 return
             document, status = self._document(path)
             proto.response_bytes(status, JSON, orjson.dumps(document))
         except BadRequestError as error:
             proto.response_bytes(error.status, JSON, orjson.dumps({"error": str(error)}))
+
+    def _metrics(self) -> str:
+        told = self.telemetry.render(self.name, self.versions.traffic.digests())
+        return told + render_drift(self.name, self.versions.drift())
 
     def _document(self, path: str) -> tuple[dict[str, Any], int]:
         ready = not self.telemetry.draining
@@ -119,6 +160,14 @@ class Application:
             return {"status": "alive", "model": self.name, "model_digest": self.model.digest}, 200
         if path == "/v1/models":
             return {"models": [self.name]}, 200
+        if path == f"/v1/models/{self.name}/versions":
+            traffic = self.versions.traffic
+            seen = {arm: self.versions.seen(arm) for arm in traffic.digests()}
+            return {"policy": traffic.policy.document(), "arms": traffic.digests(), "seen": seen}, 200
+        if path == f"/v1/models/{self.name}/comparison":
+            return self.versions.differences(), 200
+        if path == f"/v1/models/{self.name}/drift":
+            return {"fields": self.versions.drift()}, 200
         if path == "/v2":
             return server_metadata(self.name), 200
         if path == "/v2/health/live":
@@ -136,36 +185,105 @@ class Application:
             return model_metadata(self.model, self.name), 200
         raise BadRequestError(path, "no such path", f"see /v1/models/{self.name} or /v2/models/{self.name}", status=404)
 
+    async def subject(self, header: str | None) -> str:
+        """Return who asks, or nobody where everybody may. Raises BadRequestError where they may not."""
+        return "" if self.access is None else await self.access.subject(header)
+
     def known(self, name: str, version: str | None = None) -> None:
         """Raise BadRequestError where a model or version is asked for that is not served here."""
         if name != self.name:
             raise BadRequestError("model", f"no model {name!r}", f"ask {self.name!r}", status=404)
-        if version is not None and version != version_of(self.model):
+        if version is not None and self.versions.traffic.named(version, VERSION_LETTERS) is None:
             remedy = f"ask version {version_of(self.model)!r}, or none"
             raise BadRequestError("version", f"no version {version!r}", remedy, status=404)
 
     async def _predict(self, scope: Any, proto: Any, protocol: str, name: str, version: str | None = None) -> None:
         self.telemetry.began()
         start = time.perf_counter()
-        status, headers = 200, JSON
+        status, headers, arm, shadowed = 200, JSON, "stable", None
         try:
             _must_be(scope, "POST")
             self.known(name, version)
+            if self.access is not None:
+                await self.subject(scope.headers.get("authorization"))
             json_length = self._json_length(scope, protocol)
             body = await self._body(scope, proto)
             start = time.perf_counter()
-            model = self.model
-            answer, answer_json_length, answers = await self._answer(model, protocol, body, json_length)
+            arm, model = self.turn(version, scope.headers.get("x-traffic-unit"))
+            arm, model, question, answer, answer_json_length, answers = await self._answer(
+                arm, model, protocol, body, json_length
+            )
             if answer_json_length is not None:
                 headers = [BINARY, (binary_tensors.HEADER, str(answer_json_length))]
-            self.telemetry.counted(model.counted(answers))
+            shadowed = self.after(arm, model, question, answers)
         except BadRequestError as error:
             status, answer = error.status, orjson.dumps({"error": str(error)})
         except Exception:
             traceback.print_exc(file=sys.stderr)
             status, answer = 500, orjson.dumps({"error": "internal error; see the server's log"})
-        self.telemetry.ended(protocol, status, time.perf_counter() - start)
+        self.ended(protocol, status, time.perf_counter() - start, arm, scope.headers.get("traceparent"))
         proto.response_bytes(status, headers, answer)
+        if shadowed is not None:
+            self.shadow(protocol, *shadowed)
+
+    def ended(self, protocol: str, status: int, seconds: float, arm: str, parent: str | None) -> None:
+        """Count a request that ended, and record its span."""
+        self.telemetry.ended(protocol, status, seconds, arm)
+        if self.tracer is not None:
+            digest = self.versions.traffic.digests().get(arm, "")
+            self.tracer.record(parent, seconds, protocol, status, arm, digest)
+
+    def turn(self, version: str | None, unit: str | None) -> tuple[str, Model[Any]]:
+        """Return the arm that answers, and its model: the version that is asked for, else whose turn it is."""
+        traffic = self.versions.traffic
+        if version is not None and (named := traffic.named(version, VERSION_LETTERS)) is not None:
+            return named
+        return traffic.choose(unit)
+
+    def answered(
+        self, arm: str, model: Model[Any], protocol: str, records: Sequence[Any], options: Any
+    ) -> tuple[str, Model[Any], Any]:
+        """Return the answers, and which version gave them: where a candidate fails, the stable one answers instead."""
+        if arm == "stable":
+            return arm, model, model.answer(records, options)
+        start = time.perf_counter()
+        try:
+            return arm, model, model.answer(records, options)
+        except BadRequestError:
+            raise
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            self.telemetry.observed(protocol, 500, time.perf_counter() - start, arm)
+        stable = self.model
+        return "stable", stable, stable.answer(records, options)
+
+    def after(self, arm: str, model: Model[Any], question: Question, answers: Any) -> tuple[Any, ...] | None:
+        """Count an answer; return what a shadow is asked, where there is one."""
+        versions = self.versions
+        versions.count(arm, model, question.records, answers)
+        if versions.registry is not None:
+            versions.remember(question.records, question.options)
+            if (shadow := versions.traffic.shadow) is not None and arm == "stable":
+                return question, answers, shadow
+        return None
+
+    def shadow(self, protocol: str, question: Question, answers: Any, shadow: Model[Any]) -> None:
+        """Ask a shadow what a caller was answered already; one at a time, so that callers are not held up for long."""
+        if self._shadowing is not None and not self._shadowing.done():
+            self.versions.not_compared()
+            return
+
+        async def ask() -> None:
+            start, status = time.perf_counter(), 200
+            try:
+                other = await asyncio.to_thread(shadow.answer, question.records, question.options)
+                self.versions.compare(question.records, answers, shadow, other)
+            except Exception:
+                traceback.print_exc(file=sys.stderr)
+                status = 500
+            self.telemetry.observed(protocol, status, time.perf_counter() - start, "shadow")
+
+        self._shadowing = asyncio.get_running_loop().create_task(ask())
 
     def _json_length(self, scope: Any, protocol: str) -> int | None:
         text = scope.headers.get(binary_tensors.HEADER)
@@ -177,13 +295,13 @@ class Application:
             raise BadRequestError(binary_tensors.HEADER, f"{text[:20]!r} is no length", "send the bytes of the JSON")
         return int(text)
 
-    async def _answer(self, model: Model[Any], protocol: str, body: bytes, json_length: int | None) -> Answer:
+    async def _answer(self, arm: str, model: Model[Any], protocol: str, body: bytes, json_length: int | None) -> Answer:
         if len(body) > INLINE_BYTES:
-            return await self._aside(model, protocol, body, json_length, None)
+            return await self._aside(arm, model, protocol, body, json_length, None)
         question = self._question(model, protocol, body, json_length)
         if len(question.records) > INLINE_ROWS:
-            return await self._aside(model, protocol, body, json_length, question)
-        return self._work(model, protocol, body, json_length, question)
+            return await self._aside(arm, model, protocol, body, json_length, question)
+        return self._work(arm, model, protocol, body, json_length, question)
 
     async def _aside(self, *work: Any) -> Answer:
         try:
@@ -199,13 +317,19 @@ class Application:
         return parse_v2(model, body, self.limits.rows, json_length)
 
     def _work(
-        self, model: Model[Any], protocol: str, body: bytes, json_length: int | None, question: Question | None
+        self,
+        arm: str,
+        model: Model[Any],
+        protocol: str,
+        body: bytes,
+        json_length: int | None,
+        question: Question | None,
     ) -> Answer:
         question = question or self._question(model, protocol, body, json_length)
-        answers = model.answer(question.records, question.options)
+        arm, model, answers = self.answered(arm, model, protocol, question.records, question.options)
         if protocol == "v1":
-            return render_v1(model, answers), None, answers
-        return *render_v2(model, self.name, question, answers), answers
+            return arm, model, question, render_v1(model, answers), None, answers
+        return arm, model, question, *render_v2(model, self.name, question, answers), answers
 
     async def _body(self, scope: Any, proto: Any) -> bytes:
         try:

@@ -51,7 +51,7 @@ class Tail:
         self._at += size
         if datatype == "BYTES":
             parts = _unpack(part, where)
-            return parts if raw else _texts(parts, where)
+            return parts if raw else texts(parts, where)
         kind = NUMBERS.get(datatype) if isinstance(datatype, str) else None
         if kind is None:
             raise BadRequestError(f"{where}.datatype", f"{datatype!r}", f"send BYTES, {', '.join(NUMBERS)}")
@@ -79,7 +79,8 @@ def _unpack(part: bytes, where: str) -> list[bytes]:
     return elements
 
 
-def _texts(elements: Sequence[bytes], where: str) -> list[str]:
+def texts(elements: Sequence[bytes], where: str) -> list[str]:
+    """Return elements of BYTES as text. Raises BadRequestError for the first that is no UTF-8."""
     texts: list[str] = []
     for element in elements:
         try:

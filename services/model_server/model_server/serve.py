@@ -21,25 +21,15 @@ from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
 from granian.log import LogLevels
 from granian.server import MPServer
 
-from model_server import settings
+from model_server import settings, tracing
 from model_server.application import Application
 from model_server.audit import AuditLog
+from model_server.authentication import Asked, Authenticator, api_server
 from model_server.errors import EXIT_COULD_NOT_RUN, ServiceError
 from model_server.model import Model
-from model_server.sealed import MANIFEST, SealedModel, read_sealed
-from model_server.storage import Folder, Store, open_store
+from model_server.sealed import SealedModel
 from model_server.telemetry import Telemetry
-
-
-def find_model(address: str) -> Store:
-    """Return the store of the model at `address`, or of the one model in a folder below it."""
-    store = open_store(address)
-    if not isinstance(store, Folder) or (store.root / MANIFEST).exists() or not store.root.is_dir():
-        return store
-    below = sorted(path.parent for path in store.root.glob(f"*/{MANIFEST}"))
-    if len(below) > 1:
-        raise ServiceError(address, f"it holds {len(below)} models", "name the folder of one of them")
-    return Folder(below[0]) if below else store
+from model_server.versions import EXTRA_CELLS, Versions, opened
 
 
 def open_audit(audit: settings.AuditSettings | None) -> AuditLog | None:
@@ -48,6 +38,14 @@ def open_audit(audit: settings.AuditSettings | None) -> AuditLog | None:
         return None
     name = f"decisions-{socket.gethostname()}-{os.getpid()}-{time.time_ns()}.jsonl"
     return AuditLog(audit.folder / name, audit.key)
+
+
+def open_access(access: settings.AccessSettings | None, name: str) -> Authenticator | None:
+    """Return what reviews tokens, or None where everybody may ask."""
+    if access is None:
+        return None
+    asked = Asked(access.audience, access.namespace, name)
+    return Authenticator(api_server(access.host, access.port), asked)
 
 
 class DrainingServer(MPServer):
@@ -76,10 +74,13 @@ def parser(name: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog=f"python -m {name.replace('-', '_')}.serve", description=f"Serve the model {name} over KServe's protocols."
     )
-    made.add_argument("--model-dir", required=True, help="folder that holds the model and its MANIFEST.json")
+    made.add_argument(
+        "--model-dir", required=True, help="folder of a model (MANIFEST.json) or of a registry (traffic.json)"
+    )
     made.add_argument("--model-name", default=name, help="name in the paths (default: %(default)s)")
     made.add_argument("--address", default="0.0.0.0", help="address to listen on (default: %(default)s)")
     made.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
+    made.add_argument("--grpc-port", type=int, default=0, help="port for gRPC; 0 for none (default: %(default)s)")
     return made
 
 
@@ -91,19 +92,42 @@ def run(load: Callable[[SealedModel], Model[Any]], name: str, arguments: Sequenc
     options = parser(name).parse_args(arguments)
     try:
         chosen = settings.load()
-        model = load(read_sealed(find_model(options.model_dir)))
+        traffic, registry = opened(options.model_dir, load, chosen.trusted_key)
     except ServiceError as error:
         print(error, file=sys.stderr)
         return EXIT_COULD_NOT_RUN
-    print(f"model {options.model_name} {model.digest} on {options.address}:{options.port}", file=sys.stderr, flush=True)
-    telemetry = Telemetry(model.outcomes)
+    print(
+        f"model {options.model_name} {traffic.stable.digest} on {options.address}:{options.port}",
+        file=sys.stderr,
+        flush=True,
+    )
+    telemetry = Telemetry(traffic.stable.outcomes, EXTRA_CELLS)
+
+    async def grpc_beside(application: Application) -> Any:
+        if not options.grpc_port:
+            return None
+        from model_server import grpc_server  # in a worker only: its threads do not live through a fork
+
+        return await grpc_server.start(application, f"{options.address}:{options.grpc_port}", chosen.tls)
 
     def application(*_: Any, **__: Any) -> Any:
         """Runs in each worker, which inherits the verified model's memory."""
         telemetry.join()
         # a large batch in a thread gives way to the event loop after this, instead of Python's 5 ms
         sys.setswitchinterval(0.0005)
-        return Application(model, options.model_name, telemetry, chosen.limits, open_audit(chosen.audit))
+        versions = Versions(traffic, telemetry, registry)
+        versions.began()
+        if registry is not None:
+            versions.watch(chosen.poll_seconds)
+        return Application(
+            versions,
+            options.model_name,
+            chosen.limits,
+            open_audit(chosen.audit),
+            open_access(chosen.access, options.model_name),
+            grpc_beside,
+            tracing.opened(options.model_name),
+        )
 
     encryption = (
         {}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from model_server.application import Limits
 from model_server.audit import KEY_BYTES_LEAST
+from model_server.authentication import POD
 from model_server.errors import ServiceError
 from model_server.storage import Folder
 
@@ -30,6 +31,16 @@ class TlsSettings:
 
 
 @dataclass(frozen=True)
+class AccessSettings:
+    """Where tokens are reviewed, and what they must be made out for."""
+
+    host: str
+    port: int
+    audience: str
+    namespace: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """The environment, checked."""
 
@@ -39,6 +50,9 @@ class Settings:
     stop_seconds: int
     audit: AuditSettings | None
     tls: TlsSettings | None
+    access: AccessSettings | None
+    trusted_key: bytes | None
+    poll_seconds: int
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -62,6 +76,9 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         stop_seconds=whole("MODEL_SERVER_STOP_SECONDS", 20, 1, 600),
         audit=_audit(environment),
         tls=_tls(environment),
+        access=_access(environment),
+        trusted_key=_trusted(environment),
+        poll_seconds=whole("MODEL_SERVER_POLL_SECONDS", 1, 1, 3600),
     )
 
 
@@ -79,6 +96,11 @@ def _audit(environment: Mapping[str, str]) -> AuditSettings | None:
     return AuditSettings(Path(folder), secret)
 
 
+def _trusted(environment: Mapping[str, str]) -> bytes | None:
+    path = environment.get("MODEL_SERVER_TRUSTED_KEY_FILE")
+    return Folder(Path(path).parent).read(Path(path).name) if path else None
+
+
 def _tls(environment: Mapping[str, str]) -> TlsSettings | None:
     folder = environment.get("MODEL_SERVER_TLS_DIR")
     if not folder:
@@ -88,3 +110,15 @@ def _tls(environment: Mapping[str, str]) -> TlsSettings | None:
         if not path.is_file():
             raise ServiceError(str(path), "no such file", "mount a secret of type kubernetes.io/tls there")
     return found
+
+
+def _access(environment: Mapping[str, str]) -> AccessSettings | None:
+    audience = environment.get("MODEL_SERVER_AUDIENCE")
+    if not audience:
+        return None
+    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
+    namespace = POD / "namespace"
+    if not host or not namespace.is_file():
+        remedy = "run it in a pod with its service account's token, or unset it"
+        raise ServiceError("MODEL_SERVER_AUDIENCE", "there is no cluster that reviews tokens", remedy)
+    return AccessSettings(host, int(port), audience, namespace.read_text(encoding="ascii").strip())

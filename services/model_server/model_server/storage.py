@@ -27,6 +27,9 @@ class Store(Protocol):
     def remove(self, name: str) -> None:
         """Remove `name` if it is there."""
 
+    def below(self, name: str) -> Store:
+        """Return the store of what lies under `name`."""
+
 
 class Folder:
     """A store in a local folder."""
@@ -59,6 +62,9 @@ class Folder:
                 str(self.root / name), error.strerror or str(error), "choose a folder that can be written to"
             ) from error
 
+    def below(self, name: str) -> Folder:
+        return Folder(self.root / name)
+
     def remove(self, name: str) -> None:
         (self.root / name).unlink(missing_ok=True)
 
@@ -70,6 +76,9 @@ class Bucket:
         self.bucket = bucket
         self.prefix = prefix if not prefix or prefix.endswith("/") else prefix + "/"
         self._client = _s3_client()
+
+    def below(self, name: str) -> Bucket:
+        return Bucket(self.bucket, f"{self.prefix}{name}/")
 
     def read(self, name: str) -> bytes:
         with _told(f"s3://{self.bucket}/{self.prefix}{name}"):

@@ -20,13 +20,15 @@ PROTOCOLS = ("v1", "v2", "grpc")
 STATUSES = (200, 400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503, 504)
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 BLOCKS = 64  # a worker that comes after a crash takes the next block
-FLAGS = 1  # shared by all, after the blocks
+FLAGS = 1  # shared by all, after the blocks; each worker has its own cell of each event
+EVENTS = ("load_failures", "rollbacks", "audit_failures")
 
 _REQUESTS = 0
 _LATENCY = _REQUESTS + len(ARMS) * len(PROTOCOLS) * len(STATUSES)
 _LATENCY_SIZE = len(BUCKETS_SECONDS) + 2  # the last two: above all buckets, and the sum
 _IN_FLIGHT = _LATENCY + len(ARMS) * _LATENCY_SIZE
-_OUTCOMES = _IN_FLIGHT + 1
+_EVENTS = _IN_FLIGHT + 1
+_OUTCOMES = _EVENTS + len(EVENTS)
 _REQUEST_CELL = {key: _REQUESTS + i for i, key in enumerate(product(ARMS, PROTOCOLS, STATUSES))}
 _LATENCY_CELL = {arm: _LATENCY + i * _LATENCY_SIZE for i, arm in enumerate(ARMS)}
 _DRAINING = 0
@@ -76,6 +78,18 @@ class Telemetry:
     def extra_of_all(self) -> NDArray[np.float64]:
         """Return the sum of all workers' further cells."""
         return self._total()[self._extra :]
+
+    def count_load_failure(self) -> None:
+        """Count a version that could not be loaded."""
+        self._own[_EVENTS] += 1
+
+    def count_rollback(self) -> None:
+        """Count a candidate that was taken back."""
+        self._own[_EVENTS + 1] += 1
+
+    def count_audit_failure(self) -> None:
+        """Count an entry that the log did not take."""
+        self._own[_EVENTS + 2] += 1
 
     def began(self) -> None:
         """Count a request that began."""
@@ -148,6 +162,9 @@ class Telemetry:
             lines.append(f"model_server_request_duration_seconds_count{{{labels}}} {below[-1]}")
         lines += _head("requests_in_flight", "gauge", "Inference requests being answered.")
         lines.append(f"model_server_requests_in_flight{{{name}}} {int(total[_IN_FLIGHT])}")
+        for i, event in enumerate(EVENTS):
+            lines += _head(f"{event}_total", "counter", f"{event.replace('_', ' ').capitalize()}, counted by worker.")
+            lines.append(f"model_server_{event}_total{{{name}}} {int(total[_EVENTS + i])}")
         return "\n".join([*lines, ""])
 
 

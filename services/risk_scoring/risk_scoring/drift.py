@@ -1,4 +1,4 @@
-"""How far today's declarations are from those that a model was trained on: PSI, KS and Jensen-Shannon distance.
+"""The reference that a model's declarations are compared with, and what comes out (see `model_server.drift`).
 
 A reference holds the shares of each field's values (numbers in tenths of the reference). Too few declarations give no
 figure: not measured is not "no drift".
@@ -8,23 +8,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model_server.drift import compared
 from risk_scoring.schema import Row
 
-LEAST_DECLARATIONS = 200
-WARN, ALARM = 0.1, 0.25  # the usual reading of a population stability index
-LEAST_SHARE = 1e-4  # stands for a share of nothing, whose logarithm is none
 VALUES_MOST = 20  # the most frequent values of a field; the rest is one value
 
 TEXTS = ("country_of_origin", "country_of_departure", "office_id", "import_type", "mode_of_transport", "tax_type")
 NUMBERS = ("net_mass", "item_price", "tax_rate")
 OTHER = "other"
-
-Verdict = Literal["steady", "warn", "alarm", "not measured"]
 
 
 def reference(rows: Sequence[Row], scores: NDArray[np.float64] | None) -> dict[str, Any]:
@@ -51,55 +47,10 @@ def compare(
     known: Mapping[str, Any], rows: Sequence[Row], scores: NDArray[np.float64] | None
 ) -> dict[str, dict[str, Any]]:
     """Return PSI, KS, JS and a verdict for each field of the reference `known`."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, field in known["fields"].items():
-        if min(len(rows), known["declarations"]) < LEAST_DECLARATIONS:
-            found[name] = {"verdict": "not measured", "declarations": len(rows)}
-            continue
-        before, now = np.array(field["shares"]), _shares(field, _values(name, rows, scores))
-        index = psi(before, now)
-        found[name] = {
-            "psi": round(index, 4),
-            "js": round(jensen_shannon(before, now), 4),
-            # categories have no order, and so no KS
-            "ks": round(kolmogorov_smirnov(before, now), 4) if "ends" in field else None,
-            "verdict": verdict(index),
-            "declarations": len(rows),
-        }
-    return found
-
-
-def verdict(index: float) -> Verdict:
-    """Return what a population stability index means.
-
-    >>> verdict(0.12)
-    'warn'
-    """
-    if index >= ALARM:
-        return "alarm"
-    return "warn" if index >= WARN else "steady"
-
-
-def psi(before: NDArray[np.float64], now: NDArray[np.float64]) -> float:
-    """Return the population stability index of two lists of shares."""
-    a, b = np.maximum(before, LEAST_SHARE), np.maximum(now, LEAST_SHARE)
-    return float(((b - a) * np.log(b / a)).sum())
-
-
-def kolmogorov_smirnov(before: NDArray[np.float64], now: NDArray[np.float64]) -> float:
-    """Return the largest distance of the two cumulative shares, on the reference's tenths."""
-    return float(np.abs(np.cumsum(before) - np.cumsum(now)).max())
-
-
-def jensen_shannon(before: NDArray[np.float64], now: NDArray[np.float64]) -> float:
-    """Return the Jensen-Shannon distance (base 2: 0 where equal, 1 where nothing is shared)."""
-    middle = (before + now) / 2
-
-    def divergence(shares: NDArray[np.float64]) -> float:
-        there = shares > 0
-        return float((shares[there] * np.log2(shares[there] / middle[there])).sum())
-
-    return float(np.sqrt(max(0.0, (divergence(before) + divergence(now)) / 2)))
+    return {
+        name: compared(field, _shares(field, _values(name, rows, scores)), len(rows), known["declarations"])
+        for name, field in known["fields"].items()
+    }
 
 
 def _rank(entry: tuple[str, int]) -> tuple[int, str]:

@@ -27,14 +27,16 @@ class Running:
 
     process: subprocess.Popen[str]
     url: str
+    grpc: str
 
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=30)
 
 
-def command(model: Path, port: int) -> list[str]:
+def command(model: Path, port: int, grpc_port: int = 0) -> list[str]:
     """The command line of a server on the loopback."""
     options = ["--model-dir", str(model), "--model-name", MODEL, "--address", "127.0.0.1", "--port", str(port)]
+    options += ["--grpc-port", str(grpc_port)]
     return [sys.executable, "-m", "risk_scoring.serve", *options]
 
 
@@ -46,10 +48,13 @@ def environment(**settings: str) -> dict[str, str]:
 @contextlib.contextmanager
 def serving(model: Path, **settings: str) -> Iterator[Running]:
     """A ready server of `model`; it is stopped at the end."""
-    with socket.socket() as probe:
+    with socket.socket() as probe, socket.socket() as other:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(command(model, port), env=environment(**settings), stderr=subprocess.PIPE, text=True)
+        other.bind(("127.0.0.1", 0))
+        port, grpc_port = probe.getsockname()[1], other.getsockname()[1]
+    process = subprocess.Popen(
+        command(model, port, grpc_port), env=environment(**settings), stderr=subprocess.PIPE, text=True
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 60
@@ -60,7 +65,7 @@ def serving(model: Path, **settings: str) -> Iterator[Running]:
                     break
             assert time.monotonic() < deadline, "not ready after a minute"
             time.sleep(0.1)
-        yield Running(process, url)
+        yield Running(process, url, f"127.0.0.1:{grpc_port}")
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

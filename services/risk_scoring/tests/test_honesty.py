@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model_server.drift import LEAST_RECORDS, jensen_shannon, kolmogorov_smirnov, psi, verdict
 from risk_scoring import train
 from risk_scoring.dataset import Dataset
-from risk_scoring.drift import LEAST_DECLARATIONS, compare, jensen_shannon, kolmogorov_smirnov, psi, reference, verdict
+from risk_scoring.drift import compare, reference
 from risk_scoring.honesty import calibration_figures, fairness, intervals, label_codes, stability
 from risk_scoring.predictor import Predictor
 
@@ -96,7 +97,7 @@ def test_the_same_declarations_do_not_drift_and_other_ones_do(declarations: Data
 
 def test_too_few_declarations_are_not_measured(declarations: Dataset) -> None:
     known = reference(declarations.rows, None)
-    found = compare(known, declarations.rows[: LEAST_DECLARATIONS - 1], None)
+    found = compare(known, declarations.rows[: LEAST_RECORDS - 1], None)
     assert {one["verdict"] for one in found.values()} == {"not measured"}
 
 

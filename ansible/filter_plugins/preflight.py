@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 # Who may already listen on Kubernetes' ports: an earlier run's own.
 OWN_PROCESSES = {"kube-apiserver", "kube-controller", "kube-scheduler", "kubelet", "etcd"}
 
@@ -31,6 +33,7 @@ def preflight_problems(
     network_plugin: str,
     charts: list[str],
     images: int,
+    operators: list[str] | None = None,
 ) -> list[str]:
     """Return every reason why this host cannot become a node, each with its remedy; none where it can.
 
@@ -116,9 +119,28 @@ def preflight_problems(
                 "build the bundle where the official chart can be reached, or choose `bridge` (one L2 network)",
             )
         )
+    shut_out = outside(probe.get("ssh_peers", []), operators or [])
+    if shut_out and shut_out == probe["ssh_peers"]:
+        found.append(
+            problem(
+                f"this run comes in from {', '.join(shut_out)}, which `security.operators` leaves out: the firewall "
+                "would shut it out",
+                "add its range to `security.operators`, or run from an operator's machine",
+            )
+        )
     if images == 0:
         found.append(problem("the bundle has no images", "run `portolan bundle build` first"))
     return found
+
+
+def outside(peers: list[str], networks: list[str]) -> list[str]:
+    """Return the addresses that lie in none of the ranges; no range at all lets in every address.
+
+    >>> outside(["10.0.0.9", "192.0.2.1"], ["10.0.0.0/24"])
+    ['192.0.2.1']
+    """
+    ranges = [ipaddress.ip_network(one) for one in networks]
+    return [peer for peer in peers if ranges and not any(ipaddress.ip_address(peer) in one for one in ranges)]
 
 
 class FilterModule:

@@ -29,6 +29,15 @@ options:
     type: list
     elements: path
     default: []
+  kernel_parameters:
+    description: Kernel parameters that are wanted; whether each exists and can be written is returned.
+    type: list
+    elements: str
+    default: []
+  ssh_port:
+    description: The port of the SSH server, whose peers are returned.
+    type: int
+    default: 22
   services:
     description: Services; those that both run and start at boot are returned.
     type: list
@@ -53,19 +62,11 @@ machine_id: {description: Content of /etc/machine-id., type: str, returned: alwa
 time_seconds: {description: Seconds since the epoch., type: float, returned: always}
 """
 
+# Asked beside these: what the playbook wants to set.
 SYSTEM_KEYS = (
     "net.ipv4.ip_forward",
     "net.bridge.bridge-nf-call-iptables",
     "net.bridge.bridge-nf-call-ip6tables",
-    "fs.inotify.max_user_instances",
-    "fs.inotify.max_user_watches",
-    "vm.overcommit_memory",
-    "vm.panic_on_oom",
-    "kernel.panic",
-    "kernel.panic_on_oops",
-    "net.ipv4.conf.all.rp_filter",
-    "net.ipv4.conf.all.accept_redirects",
-    "net.ipv4.conf.all.send_redirects",
 )
 
 
@@ -121,10 +122,33 @@ def listeners(ports: list[int]) -> dict[str, str]:
     return {str(port): names.get(inode, "unknown") for port, inode in inodes.items()}
 
 
-def system_keys() -> dict[str, bool]:
+def system_keys(wanted: list[str]) -> dict[str, bool]:
     """Return which kernel parameters exist, and whether they can be written."""
-    paths = {key: "/proc/sys/" + key.replace(".", "/") for key in SYSTEM_KEYS}
+    paths = {key: "/proc/sys/" + key.replace(".", "/") for key in (*SYSTEM_KEYS, *wanted)}
     return {key: os.access(path, os.W_OK) for key, path in paths.items() if Path(path).exists()}
+
+
+def ssh_peers(port: int) -> list[str]:
+    """Return the IPv4 addresses that are connected to the SSH server's port."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in read(table).splitlines()[1:]:
+            fields = line.split()
+            address, remote = fields[1].rpartition(":"), fields[2].rpartition(":")[0]
+            if fields[3] != "01" or int(address[2], 16) != port:
+                continue
+            if len(remote) == 8 or remote.startswith("0000000000000000FFFF0000"):
+                found.add(".".join(str(byte) for byte in reversed(bytes.fromhex(remote[-8:]))))
+    return sorted(found)
+
+
+def firewall() -> bool:
+    """Return whether the host's own packet filter is loaded."""
+    tool = shutil.which("nft") or "/usr/sbin/nft"
+    if not Path(tool).exists():
+        return False
+    asked = [tool, "list", "chain", "inet", "portolan", "input"]
+    return subprocess.run(asked, check=False, capture_output=True).returncode == 0
 
 
 def in_container() -> bool:
@@ -167,6 +191,8 @@ def main() -> None:
             "ports": {"type": "list", "elements": "int", "default": []},
             "directories": {"type": "list", "elements": "path", "default": []},
             "services": {"type": "list", "elements": "str", "default": []},
+            "kernel_parameters": {"type": "list", "elements": "str", "default": []},
+            "ssh_port": {"type": "int", "default": 22},
         },
         supports_check_mode=True,
     )
@@ -184,11 +210,13 @@ def main() -> None:
         "machine_id": read("/etc/machine-id").strip(),
         "time_seconds": time.time(),
         "listeners": listeners(module.params["ports"]),
-        "system_keys": system_keys(),
+        "system_keys": system_keys(module.params["kernel_parameters"]),
         "packages": packages(),
         "directories": [path for path in module.params["directories"] if Path(path).is_dir()],
         "enabled_services": (enabled := those("is-enabled", module.params["services"], "enabled")),
         "services": those("is-active", enabled, "active"),
+        "firewall": firewall(),
+        "ssh_peers": ssh_peers(module.params["ssh_port"]),
         "kernel_modules": Path(modules_directory).is_dir(),
         "container": in_container(),
         "systemd": Path("/run/systemd/system").is_dir(),

@@ -8,6 +8,7 @@ from typing import Any
 from portolan.inventory.hosts import MadeHost
 from portolan.model import Model
 from portolan.sites.schema import Host, HostRole, Location, Pool, Site
+from portolan.sizing.features import FEATURES, plan_features
 from portolan.sizing.placement import location_labels, location_taints
 from portolan.sizing.plan import Plan
 
@@ -35,9 +36,10 @@ def inventory(sources: Sources) -> dict[str, Any]:
     """Return the document that Ansible expects of a dynamic inventory called with `--list`.
 
     >>> sorted(inventory(sources))  # doctest: +SKIP
-    ['_meta', 'all', 'control_plane', 'cpu', 'gpu', 'storage', 'workers']
+    ['_meta', 'all', 'control_plane', 'cpu', 'firewall', 'gpu', 'storage', 'workers']
     """
     nodes = sources.site.hosts.nodes
+    features = {feature.name: list(feature.hosts) for feature in plan_features(sources.site)}
     workers = [node for node in nodes if node.role is HostRole.WORKER]
     return {
         "_meta": {"hostvars": {node.name: host_variables(sources, node) for node in nodes}},
@@ -46,6 +48,8 @@ def inventory(sources: Sources) -> dict[str, Any]:
         "workers": {"hosts": [node.name for node in workers]},
         **({"vpn": {"hosts": gateways(sources.site)}} if sources.site.locations else {}),
         **{pool.value: {"hosts": [node.name for node in workers if node.pool is pool]} for pool in Pool},
+        # A group for each feature, empty where no host has it: its play then passes at once.
+        **{name: {"hosts": features.get(name, [])} for name in FEATURES},
     }
 
 
@@ -68,6 +72,8 @@ def site_variables(sources: Sources) -> dict[str, Any]:
         "network_plugin": site.network.plugin,
         "network_virtual_address": str(site.virtual_address or ""),
         **api_endpoint(sources),
+        "security_operators": [str(one) for one in site.security.operators],
+        "security_clients": [str(one) for one in site.security.clients],
         "portolan_bundle": sources.bundle,
         "portolan_charts": list(sources.charts),
         "portolan_debian_digest": sources.debian_digest,

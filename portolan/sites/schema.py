@@ -16,6 +16,7 @@ from portolan.sites.cloud import Cloud
 from portolan.sites.finance import Finance
 from portolan.sites.locations import Location, Locations, check_locations
 from portolan.sites.rules import DnsLabel, fault
+from portolan.sites.security import Security
 from portolan.sites.workload import Workload
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Network",
     "Pool",
     "SecureShell",
+    "Security",
     "Site",
     "Tier",
     "Topology",
@@ -237,6 +239,7 @@ class Site(Model):
     hosts: Hosts = IN_THE_CLOUD
     network: Network = Network()
     locations: Locations | None = None
+    security: Security = Security()
     cloud: Cloud | None = None
     finance: Finance = Finance()
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from portolan.model import Model
 from portolan.sites.schema import HostRole, Network, Pool, Tier, Topology
+from portolan.sizing.features import HostFeature
 from portolan.sizing.parts import (
     AcceleratorPlan,
     BackupPlan,
@@ -32,6 +33,7 @@ __all__ = [
     "CloudPlan",
     "FacilityPlan",
     "HardwareItem",
+    "HostFeature",
     "MonitoringPlan",
     "NetworkPlan",
     "NodePool",
@@ -141,6 +143,7 @@ class Plan(Model):
     network: NetworkPlan
     targets: tuple[Target, ...]
     warnings: tuple[str, ...] = ()
+    features: tuple[HostFeature, ...] = ()  # what hosts get beside Kubernetes, and which lines ask for it
     # What a site of the sandbox has no use for is None; an item that the load does not ask for has the value 0.
     accelerators: AcceleratorPlan | None = None
     streaming: StreamingPlan | None = None

@@ -1,0 +1,26 @@
+"""Which hosts get which service beside Kubernetes, and the line of the report that asks for it."""
+
+from __future__ import annotations
+
+from portolan.model import Model
+from portolan.sites.schema import Site
+
+FEATURES = ("firewall",)
+
+
+class HostFeature(Model):
+    """One feature of hosts: an inventory group of that name, and a role that makes it."""
+
+    name: str
+    hosts: tuple[str, ...]
+    requirements: tuple[str, ...]
+
+
+def plan_features(site: Site) -> tuple[HostFeature, ...]:
+    """Return the features of the site's hosts; those that no host has are left out."""
+    everywhere = tuple(node.name for node in site.hosts.nodes)
+    security = site.security
+    wanted = (("firewall", security.firewall, everywhere, ("SEC-9.5.2-01", "SEC-9.5.8-01")),)
+    return tuple(
+        HostFeature(name=name, hosts=hosts, requirements=rows) for name, asked, hosts, rows in wanted if asked and hosts
+    )

@@ -1,0 +1,26 @@
+"""What hosts get beside Kubernetes, and the lines of the report that ask for it."""
+
+from __future__ import annotations
+
+from portolan.requirements.loader import load_requirements
+from portolan.sites.schema import Site
+from portolan.sizing.features import FEATURES, plan_features
+from tests.unit.inventory.test_document import SITE
+
+
+def site(**security: object) -> Site:
+    return Site.model_validate({**SITE, "security": security})
+
+
+def test_every_host_has_a_firewall_unless_the_site_says_otherwise():
+    (firewall,) = (one for one in plan_features(site()) if one.name == "firewall")
+    assert firewall.hosts == ("control-1", "worker-1", "worker-2")
+    assert not any(one.name == "firewall" for one in plan_features(site(firewall=False)))
+
+
+def test_every_feature_names_lines_that_the_report_has():
+    known = {row.id for row in load_requirements().rows}
+    for feature in plan_features(site()):
+        assert feature.name in FEATURES
+        assert feature.requirements
+        assert set(feature.requirements) <= known

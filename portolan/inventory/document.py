@@ -36,7 +36,7 @@ def inventory(sources: Sources) -> dict[str, Any]:
     """Return the document that Ansible expects of a dynamic inventory called with `--list`.
 
     >>> sorted(inventory(sources))  # doctest: +SKIP
-    ['_meta', 'all', 'control_plane', 'cpu', 'firewall', 'gpu', 'storage', 'workers']
+    ['_meta', 'all', 'audited', 'banning', 'benchmarked', 'control_plane', 'cpu', 'file_integrity', ...]
     """
     nodes = sources.site.hosts.nodes
     features = {feature.name: list(feature.hosts) for feature in plan_features(sources.site)}

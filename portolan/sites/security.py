@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
+from typing import Literal
 
 from portolan.model import Model
 
@@ -16,3 +17,8 @@ class Security(Model):
     firewall: bool = True
     operators: tuple[IPv4Network, ...] = ()
     clients: tuple[IPv4Network, ...] = ()
+    audit: bool = True
+    file_integrity: bool = False
+    ban_repeated_failures: bool = False
+    benchmarks: bool = False  # lynis, every week, its report kept on the host
+    automatic_updates: Literal["none", "security"] = "none"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from portolan.model import Model
 from portolan.sites.schema import Site
 
-FEATURES = ("firewall",)
+FEATURES = ("firewall", "audited", "file_integrity", "banning", "benchmarked", "updating")
 
 
 class HostFeature(Model):

@@ -31,6 +31,8 @@ def firewall_plan(
     for service in services:
         if not mine & set(service["to"]) or plugin not in service.get("plugins", [plugin]):
             continue
+        if service.get("ports") == []:
+            continue
         for source in service["from"]:
             found = ranges.get(source)
             if found is None:
@@ -46,7 +48,7 @@ def firewall_plan(
 def rule(service: dict, source: str) -> str:
     """Return one rule of nftables."""
     parts = [] if source == "any" else [f"ip saddr @{source}"]
-    if service.get("ports"):
+    if "ports" in service:
         parts.append(f"{service['protocol']} dport {{ {', '.join(map(str, service['ports']))} }}")
     else:
         parts.append(f"meta l4proto {service['protocol']}")

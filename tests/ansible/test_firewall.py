@@ -29,8 +29,10 @@ RANGES = {
 
 
 def plan(host: str, *, plugin: str = "bridge", **more: Any) -> dict[str, Any]:
-    services = [one for one in DEFAULTS["firewall_services"] if one["name"] != "SSH"]
-    services.insert(0, {"name": "SSH", "to": ["all"], "from": ["operators"], "protocol": "tcp", "ports": [22]})
+    # What the site fills in: the ports of SSH, of the API's load balancer, of the tunnel.
+    ports = {"SSH": [22], "load balancer of the API": [6443], "published services": [], "tunnel": [51820, 51821]}
+    services = [{**one, "ports": ports.get(one["name"], one.get("ports"))} for one in DEFAULTS["firewall_services"]]
+    services = [{key: value for key, value in one.items() if value is not None} for one in services]
     known = {"groups": GROUPS, "addresses": ADDRESSES, "ranges": RANGES, **more}
     found: dict[str, Any] = firewall.firewall_plan(services, host=host, plugin=plugin, **known)
     return found
@@ -49,6 +51,17 @@ def test_a_control_plane_opens_the_api_to_operators_and_etcd_to_its_own_kind():
     assert open_ports(found) == {"22", "6443", "2379, 2380", "10250"}
     assert 'ip saddr @control_plane tcp dport { 2379, 2380 } accept comment "etcd"' in found["rules"]
     assert found["sets"]["control_plane"] == ["10.20.0.10"]
+
+
+def test_hosts_with_a_virtual_address_hear_each_others_advertisements():
+    found = plan("control-1", groups={**GROUPS, "virtual_address": ["control-1"]})
+    assert 'ip saddr @virtual_address meta l4proto vrrp accept comment "virtual address"' in found["rules"]
+    assert not any("vrrp" in rule for rule in plan("control-1")["rules"])
+
+
+def test_a_gateway_between_locations_can_be_called():
+    assert "51820, 51821" in open_ports(plan("worker-1", groups={**GROUPS, "vpn": ["worker-1"]}))
+    assert "51820, 51821" not in open_ports(plan("worker-1"))
 
 
 def test_named_operators_alone_reach_ssh():

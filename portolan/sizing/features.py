@@ -20,7 +20,14 @@ def plan_features(site: Site) -> tuple[HostFeature, ...]:
     """Return the features of the site's hosts; those that no host has are left out."""
     everywhere = tuple(node.name for node in site.hosts.nodes)
     security = site.security
-    wanted = (("firewall", security.firewall, everywhere, ("SEC-9.5.2-01", "SEC-9.5.8-01")),)
+    wanted = (
+        ("firewall", security.firewall, everywhere, ("SEC-9.5.2-01", "SEC-9.5.8-01")),
+        ("audited", security.audit, everywhere, ("SEC-9.5.8-04", "SEC-9.10.4-01")),
+        ("file_integrity", security.file_integrity, everywhere, ("SEC-9.5.8-07", "SEC-9.5.8-04")),
+        ("banning", security.ban_repeated_failures, everywhere, ("SEC-9.5.8-07",)),
+        ("benchmarked", security.benchmarks, everywhere, ("SEC-9.5.8-04",)),
+        ("updating", security.automatic_updates != "none", everywhere, ("SEC-9.5.8-04",)),
+    )
     return tuple(
         HostFeature(name=name, hosts=hosts, requirements=rows) for name, asked, hosts, rows in wanted if asked and hosts
     )

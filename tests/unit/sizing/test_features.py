@@ -20,7 +20,11 @@ def test_every_host_has_a_firewall_unless_the_site_says_otherwise():
 
 def test_every_feature_names_lines_that_the_report_has():
     known = {row.id for row in load_requirements().rows}
-    for feature in plan_features(site()):
+    everything = plan_features(
+        site(file_integrity=True, ban_repeated_failures=True, benchmarks=True, automatic_updates="security")
+    )
+    assert [feature.name for feature in everything] == list(FEATURES)
+    for feature in everything:
         assert feature.name in FEATURES
         assert feature.requirements
         assert set(feature.requirements) <= known

@@ -42,13 +42,13 @@ def open_ports(found: dict[str, Any]) -> set[str]:
     return {rule.split("{ ")[1].split(" }")[0] for rule in found["rules"] if "{ " in rule}
 
 
-def test_a_worker_opens_ssh_kubelet_and_kube_proxys_health_alone():
-    assert open_ports(plan("worker-1")) == {"22", "10250", "10256"}
+def test_a_worker_opens_ssh_kubelet_kube_proxys_health_and_the_measurement_of_links_alone():
+    assert open_ports(plan("worker-1")) == {"22", "10250", "10256", "5201"}
 
 
 def test_a_control_plane_opens_the_api_to_operators_and_etcd_to_its_own_kind():
     found = plan("control-1")
-    assert open_ports(found) == {"22", "6443", "2379, 2380", "10250"}
+    assert open_ports(found) == {"22", "6443", "2379, 2380", "10250", "5201"}
     assert 'ip saddr @control_plane tcp dport { 2379, 2380 } accept comment "etcd"' in found["rules"]
     assert found["sets"]["control_plane"] == ["10.20.0.10"]
 

@@ -19,8 +19,8 @@ from portolan.sizing.plan import (
 from portolan.sizing.reasons import constant, decide, formula, required, weigh
 
 ASSUMED = "planning assumption of this kit, to be replaced by a measurement"
-# Detector images a second for each dense FP16 TFLOP/s: MLPerf Inference 2.1 to 4.0 (RetinaNet, Offline) gives 1.5 to 2.3,
-# see benchmarks/sizing/mlperf.yaml; what a service reaches of it, and how full it may run, are assumptions.
+# Detector images a second for each dense FP16 TFLOP/s: MLPerf Inference 2.1 to 4.0 (RetinaNet, Offline) has 1.5 to
+# 2.3, see benchmarks/sizing/mlperf.yaml. What a service reaches of it, and how full it may run, are assumptions.
 IMAGES_PER_TERAFLOP, EFFICIENCY, CEILING = 1.8, 0.35, 0.70
 IMAGES_PER_TERAFLOP_RANGE = (1.2, IMAGES_PER_TERAFLOP, 2.7)
 TILE_PIXELS = 800 * 800

@@ -172,6 +172,8 @@ class Tongue:
         return (text or "").replace(" ", NO_BREAK)
 
     def _counted(self, value: float, unit: str) -> str:
+        if unit == "transfers/s" and value >= 1e6:  # as modules are sold
+            return f"{self.number(value / 1e6)}{NO_BREAK}MT/s"
         shown = self.number(float(round(value)) if abs(value) >= 1000 else value)
         if not unit:
             return shown

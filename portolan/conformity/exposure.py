@@ -27,6 +27,10 @@ KNOWN_PORTS = {
     "tcp/10250": "kubelet", "tcp/10256": "kube-proxy health", "tcp/179": "Calico BGP", "tcp/4240": "Cilium health",
     "udp/8472": "VXLAN", "udp/4789": "VXLAN", "udp/51820": "WireGuard", "udp/51871": "Cilium WireGuard",
     "tcp/8443": "load balancer of the API", "udp/1194": "OpenVPN", "udp/123": "NTP", "udp/68": "DHCP client",
+    "tcp/111": "port mapper of NFS", "udp/111": "port mapper of NFS", "tcp/2049": "NFS", "tcp/20048": "NFS mounts",
+    "udp/20048": "NFS mounts", "tcp/389": "LDAP", "tcp/636": "LDAP", "tcp/88": "Kerberos", "udp/88": "Kerberos",
+    "tcp/464": "Kerberos passwords", "udp/464": "Kerberos passwords", "tcp/749": "Kerberos administration",
+    "tcp/4244": "Cilium", "tcp/5473": "Calico Typha",
     "tcp/80": "HTTP", "tcp/443": "HTTPS", "tcp/9100": "node metrics", "udp/500": "IKE", "udp/4500": "IKE",
 }  # fmt: skip
 NODE_PORTS = range(30000, 32768)  # Kubernetes' default --service-node-port-range

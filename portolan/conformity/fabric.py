@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from portolan.conformity.check import Check, Needs, Reading, nothing
 from portolan.conformity.depth import Depth, by_depth
-from portolan.conformity.links import no_run, worst
+from portolan.conformity.links import CLOSE, OPEN, no_run, worst
 from portolan.conformity.probe import GRACE_SECONDS, MISSING, Probe, ToolRun, UnreadableOutputError
 
 if TYPE_CHECKING:
@@ -38,16 +38,21 @@ done
 echo ports-end
 """
 # Serves one test of perftest in the background, only where there is a device; ends after $2 seconds whatever happens.
-SERVE = r"""
+SERVE = (
+    r"""
 ls /sys/class/infiniband/* >/dev/null 2>&1 || { echo 'NO_DEVICE' >&2; exit 3; }
 command -v "$1" >/dev/null 2>&1 || exit 127
-setsid timeout -k 5 "$2" "$1" --port "$3" >/dev/null 2>&1 </dev/null &
+OPEN
+setsid sh -c 'timeout -k 5 "$2" "$1" --port "$3"; CLOSE' sh "$@" >/dev/null 2>&1 </dev/null &
 for step in 1 2 3 4 5 6 7 8 9 10; do
   sleep 0.1
   ss -H -tln "sport = :$3" | grep -q . && exit 0
 done
 echo "$1 does not listen on $3" >&2; exit 1
 """.replace("NO_DEVICE", NO_DEVICE)
+    .replace("OPEN", OPEN)
+    .replace("CLOSE", CLOSE)
+)
 
 
 def read_frame(output: str) -> Mapping[str, Reading]:
@@ -136,7 +141,8 @@ def _written(world: World, probe: Probe, sender: str, receiver: str) -> ToolRun:
         lasting = ("--duration", f"{seconds:.0f}", "--report_gbits") if probe is WRITE_RATE else ()
         argv = (probe.tool, "--port", str(PORT), *lasting, address)
         begin = time.monotonic()
-        listens = world.host(receiver).shell(SERVE, probe.tool, f"{seconds + GRACE_SECONDS:.0f}", str(PORT))
+        limit, client = f"{seconds + GRACE_SECONDS:.0f}", world.host(sender).address.address
+        listens = world.host(receiver).shell(SERVE, probe.tool, limit, str(PORT), client)
         if listens.status != 0:
             status = MISSING if listens.status == MISSING else listens.status
             return no_run(probe.tool, argv, status, f"{receiver}: {listens.errors.strip() or 'is not installed'}")

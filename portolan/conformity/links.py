@@ -20,10 +20,23 @@ if TYPE_CHECKING:
 PORT = 5201
 SECONDS = by_depth(3, burn_in=30)
 PINGS, PING_INTERVAL_SECONDS = 20, 0.2
+# A host with Portolan's packet filter lets in what its groups need, and no measurement: for the time of one test, and
+# from the one host that takes part in it ($4), the port $3 is open. Sets `rule`, by which it is closed again.
+OPEN = r"""
+rule=
+export rule
+if nft list chain inet portolan input >/dev/null 2>&1; then
+  rule=$(nft --echo --handle insert rule inet portolan input ip saddr "$4" tcp dport "$3" accept |
+    sed -n 's/.*# handle \([0-9][0-9]*\).*/\1/p' | tail -n 1)
+fi
+"""
+CLOSE = '[ -z "$rule" ] || nft delete rule inet portolan input handle "$rule"'
 # Serves one test in the background and tells when it listens; ends after $2 seconds whatever happens.
-SERVE = r"""
+SERVE = f"""
 command -v iperf3 >/dev/null 2>&1 || exit 127
-setsid timeout -k 5 "$2" iperf3 --server --one-off --bind "$1" --port "$3" >/dev/null 2>&1 </dev/null &
+{OPEN}
+setsid sh -c 'timeout -k 5 "$2" iperf3 --server --one-off --bind "$1" --port "$3"; {CLOSE}' sh "$@" \\
+  >/dev/null 2>&1 </dev/null &
 for step in 1 2 3 4 5 6 7 8 9 10; do
   sleep 0.1
   ss -H -tln "sport = :$3" | grep -q . && exit 0
@@ -83,7 +96,8 @@ def _throughput_run(world: World, sender: str, receiver: str) -> ToolRun:
     server, address = world.host(receiver), world.host(receiver).address.address
     argv = ("iperf3", "--client", address, "--port", str(PORT), "--time", f"{seconds:.0f}", "--json")
     begin = time.monotonic()
-    listens = server.shell(SERVE, address, f"{seconds + GRACE_SECONDS:.0f}", str(PORT))
+    client = world.host(sender).address.address
+    listens = server.shell(SERVE, address, f"{seconds + GRACE_SECONDS:.0f}", str(PORT), client)
     if listens.status != 0:
         reason = f"{receiver}: {listens.errors.strip() or 'iperf3 is not installed'}"
         return no_run("iperf3", argv, MISSING if listens.status == MISSING else listens.status, reason)

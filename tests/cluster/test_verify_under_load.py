@@ -11,6 +11,7 @@ import time
 import pytest
 
 from portolan.conformity.ledger import EVIDENCE
+from portolan.conformity.links import SERVE
 from portolan.conformity.reach import connections
 from tests.support.sandbox import REPOSITORY, portolan
 
@@ -99,3 +100,32 @@ def test_edited_evidence_is_refused_with_its_line(sandbox, stopped):
     assert done.returncode == 2
     assert "evidence was edited" in done.stderr
     assert f"{EVIDENCE}:" in done.stderr
+
+
+# A packet filter as the role of that name lays it, in a network of its own on the host: the host's own stays as it is.
+FILTERED = """
+ip link set lo up
+nft -f - <<'END'
+table inet portolan {
+  chain input {
+    type filter hook input priority filter; policy drop;
+    ct state established,related accept
+  }
+}
+END
+iperf3 --client 127.0.0.1 --port 5201 --time 1 --connect-timeout 500 >/dev/null 2>&1 && echo "open before"
+sh -c "$SERVE" sh 127.0.0.1 10 5201 127.0.0.1 || echo "does not serve"
+timeout 15 iperf3 --client 127.0.0.1 --port 5201 --time 1 --json | grep -q sum_received && echo measured
+for step in 1 2 3 4 5 6 7 8 9 10; do nft list chain inet portolan input | grep -q 5201 || break; sleep 0.2; done
+nft list chain inet portolan input | grep 5201
+exit 0
+"""
+
+
+def test_a_packet_filter_is_opened_for_one_test_and_closed_again(sandbox):
+    with connections(tuple(sandbox.addresses.values())) as hosts:
+        host = hosts[sandbox.workers[0]]
+        if not host.shell("command -v iperf3").output:
+            pytest.skip("the site's hosts stand without the tools: portolan converge SITE --tags acceptance_tools")
+        said = host.shell('SERVE=$1; export SERVE; unshare --net sh -c "$2"', SERVE, FILTERED)
+    assert said.output.split() == ["measured"], said.output + said.errors

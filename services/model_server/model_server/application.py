@@ -16,7 +16,7 @@ import orjson
 from model_server import binary_tensors
 from model_server.audit import AuditLog
 from model_server.authentication import Authenticator
-from model_server.decisions import entry, parse_decision
+from model_server.decisions import entry, parse_decision, parse_result
 from model_server.drift import render as render_drift
 from model_server.errors import BadRequestError
 from model_server.model import Model
@@ -82,7 +82,7 @@ class Application:
         self._started = started
         self._beside: Any = None
         self._shadowing: asyncio.Task[None] | None = None
-        self._decisions = f"/v1/models/{name}/decisions"
+        self._decisions, self._results = f"/v1/models/{name}/decisions", f"/v1/models/{name}/results"
         self._own = {f"/v1/models/{name}:predict": "v1", f"/v2/models/{name}/infer": "v2"}
 
     @property
@@ -113,26 +113,33 @@ class Application:
             await self._predict(scope, proto, "v1", match[1])
         elif (match := V2_MODEL.fullmatch(path)) is not None and match[3] == "/infer":
             await self._predict(scope, proto, "v2", match[1], match[2])
-        elif path == self._decisions:
+        elif path in (self._decisions, self._results):
             await self._decide(scope, proto)
         else:
             self._tell(scope, proto, path)
 
     async def _decide(self, scope: Any, proto: Any) -> None:
-        """Record an officer's decision; it is on the disk before it is confirmed."""
-        status, document = 201, {}
+        """Record an officer's decision, or an inspection's result; it is on the disk before it is confirmed."""
+        status: int = 201
+        document: dict[str, Any] = {}
         try:
             _must_be(scope, "POST")
             if self.audit is None:
                 remedy = "set MODEL_SERVER_AUDIT_DIR and MODEL_SERVER_AUDIT_KEY_FILE"
                 raise BadRequestError(scope.path, "this server keeps no log of decisions", remedy, status=404)
             await self.subject(scope.headers.get("authorization"))
-            decision = parse_decision(await self._body(scope, proto), self.model.outcomes)
-            sealed = await asyncio.to_thread(self.audit.append, "decision", entry(decision))
-            document = {"recorded": sealed, "override": decision.override}
+            body = await self._body(scope, proto)
+            if scope.path == self._results:
+                sealed = await asyncio.to_thread(self.audit.append, "result", parse_result(body))
+                document = {"recorded": sealed}
+            else:
+                decision = parse_decision(body, self.model.outcomes)
+                sealed = await asyncio.to_thread(self.audit.append, "decision", entry(decision))
+                document = {"recorded": sealed, "override": decision.override}
         except BadRequestError as error:
             status, document = error.status, {"error": str(error)}
         except OSError as error:
+            self.telemetry.count_audit_failure()
             remedy = "try again; the decision is not recorded"
             status, document = 503, {"error": f"audit log: {error.strerror or error}; {remedy}"}
         proto.response_bytes(status, JSON, orjson.dumps(document))

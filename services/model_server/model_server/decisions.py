@@ -30,6 +30,30 @@ class Decision(BaseModel):
         return self.told != self.decision
 
 
+class Result(BaseModel):
+    """What an inspection came to, often weeks later: whether it found what it was for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    declaration_id: Annotated[str, Field(min_length=1, max_length=64)]
+    officer: Annotated[str, Field(min_length=1, max_length=64)]
+    found: bool
+
+
+def parse_result(body: bytes) -> dict[str, Any]:
+    """Read a result and return what the log keeps of it. Raises BadRequestError that names the field in fault."""
+    try:
+        return Result.model_validate(parse_json(body)).model_dump()
+    except ValidationError as error:
+        raise _refused(error, Result) from None
+
+
+def _refused(error: ValidationError, what: type[BaseModel]) -> BadRequestError:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"])) or "body"
+    return BadRequestError(where, first["msg"], f"send {', '.join(what.model_fields)}", status=422)
+
+
 def parse_decision(body: bytes, outcomes: Sequence[str] = ()) -> Decision:
     """Read a decision; where the model has a list of `outcomes`, what was told and decided must be in it.
 
@@ -38,9 +62,7 @@ def parse_decision(body: bytes, outcomes: Sequence[str] = ()) -> Decision:
     try:
         decision = Decision.model_validate(parse_json(body))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "body"
-        raise BadRequestError(where, first["msg"], f"send {', '.join(Decision.model_fields)}", status=422) from None
+        raise _refused(error, Decision) from None
     for name in ("told", "decision") if outcomes else ():
         if getattr(decision, name) not in outcomes:
             raise BadRequestError(name, "no answer of this model", f"send one of {', '.join(outcomes)}", status=422)

@@ -20,6 +20,7 @@ from stacks.platform.residency import Residency, ResidencyArgs
 from stacks.platform.risk_scoring import RiskScoring, RiskScoringArgs
 from stacks.platform.storage import Storage, StorageArgs
 from stacks.settings import Settings
+from stacks.use_cases import Surroundings, build_use_cases
 
 SYSTEM = "portolan-system"
 RISK = "risk-scoring"
@@ -197,6 +198,22 @@ def build(settings: Settings, cluster: Cluster) -> None:
         ),
         on_cluster(where[RISK], serving, trained),
     )
+    chosen = build_use_cases(
+        settings,
+        cluster,
+        Surroundings(
+            namespace=RISK,
+            models_uri=registry.uri_text,
+            data_uri=declarations.uri_text,
+            store_url=store_url,
+            region=REGION,
+            credentials_secret=CREDENTIALS,
+            risk_address=f"http://{RISK}-predictor.{RISK}/{RISK}",
+        ),
+        [where[RISK], serving, declarations],
+    )
+    for name, output in chosen.items():
+        pulumi.export(name, output)
     pulumi.export("site", plan.site)
     pulumi.export("namespaces", namespaces.names)
     pulumi.export("storageClass", storage.class_name)

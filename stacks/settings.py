@@ -40,6 +40,7 @@ class Settings:
     pod_security: str
     inference_port: int
     training: TrainingParameters
+    router_budget_seconds: float = 1.0
     addresses: dict[str, str] = field(default_factory=dict)  # of hosts, by name
     charts: Path = REPOSITORY / "charts"
     programs: Path = REPOSITORY / "services" / "bursts"
@@ -76,6 +77,7 @@ def load() -> Settings:
         pod_security=pod_security,
         inference_port=config.get_int("inferencePort") or 30080,
         training=TrainingParameters.model_validate(json.loads(config.get("training") or "{}")),
+        router_budget_seconds=config.get_float("routerBudgetSeconds") or 1.0,
         addresses=_addresses(value),
         rent=config.get_bool("rent") or False,
     )

@@ -159,6 +159,7 @@ class OwnImage(Model):
     name: str
     repository: str
     nodes: tuple[Node, ...]
+    part: Part = None
     context: str | None = None
     shared: tuple[str, ...] = ()  # further folders that are put beside the context's own
     dockerfile: str | None = None

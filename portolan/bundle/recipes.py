@@ -51,7 +51,7 @@ def graph(lock: Lock, workshop: Workshop) -> dict[str, Artefact]:
     for own in lock.own_images:
         if own.context is not None:
             if own.requirements is not None:
-                found.append(wheel_set(own.name, paths.REPOSITORY / own.requirements))
+                found.append(wheel_set(own.name, paths.REPOSITORY / own.requirements, own.part))
             found.append(service_image(own))
         elif own.data is not None:
             found += [data_set(lock.dataset(own.data), workshop), data_image(own)]
@@ -108,7 +108,7 @@ def optional_binary(binary: Binary) -> Artefact:
     return Artefact(f"binaries/{binary.name}", lambda: binary.model_dump(mode="json"), make, gives=(binary.name,))
 
 
-def wheel_set(name: str, requirements: Path) -> Artefact:
+def wheel_set(name: str, requirements: Path, part: str | None = None) -> Artefact:
     """The wheels of one hash lock."""
 
     def inputs() -> object:
@@ -120,7 +120,7 @@ def wheel_set(name: str, requirements: Path) -> Artefact:
         wheels.download(job.workshop, job.artefact, requirements, job.directory / "wheels")
         return []
 
-    return Artefact(f"wheels/{name}", inputs, make)
+    return Artefact(f"wheels/{name}", inputs, make, part=part)
 
 
 def wheel_binary(binary: Binary) -> Artefact:
@@ -267,7 +267,7 @@ def service_image(own: OwnImage) -> Artefact:
             builder.export(reference, job.directory / "images" / f"{own.name}.tar")
         return [_image_seed(own.name, reference, own.nodes, "built")]
 
-    return Artefact(f"images/{own.name}", inputs, make, needs=tuple(needs), gives=(own.name,))
+    return Artefact(f"images/{own.name}", inputs, make, needs=tuple(needs), gives=(own.name,), part=own.part)
 
 
 def data_set(data: Data, workshop: Workshop) -> Artefact:

@@ -11,6 +11,8 @@ from portolan.files import write_atomically
 from portolan.output import Format, people
 from portolan.sites import Site, load_site
 
+USE_CASES_PART = "use-cases"  # of the bundle: what only a site with use cases needs
+
 
 def record_path(site: str) -> Path:
     """Return the file that keeps how the last run went."""
@@ -37,7 +39,7 @@ def up(site_path: Path) -> int:
     stages = [
         Stage("machine", "Check this machine", lambda: _machine(site)),
         Stage("plan", "Size the site", lambda: _plan(site_path, site)),
-        Stage("bundle", "Obtain binaries and images", _bundle),
+        Stage("bundle", "Obtain binaries and images", lambda: _bundle(site)),
         *([Stage("hosts", "Start the hosts", lambda: _hosts(site))] if site.hosts.provider == "sandbox" else []),
         Stage("cluster", "Make them a cluster (Ansible)", lambda: _cluster(site_path)),
         Stage("platform", "Deploy the platform (Pulumi)", lambda: _platform(site_path)),
@@ -72,10 +74,13 @@ def _plan(site_path: Path, site: Site) -> str:
     return f"{len(plan.hosts)} hosts, {len(plan.services)} services, {len(plan.targets)} targets"
 
 
-def _bundle() -> str:
+def _bundle(site: Site) -> str:
     from portolan.bundle.session import ensure_bundle
 
-    entries = ensure_bundle().index.entries
+    bundle = ensure_bundle()
+    if site.use_cases:
+        bundle = ensure_bundle((USE_CASES_PART,))
+    entries = bundle.index.entries
     size = sum(entry.size_bytes for entry in entries)
     return f"{len(entries)} entries, {size / 1e9:.1f} GB"
 

@@ -220,6 +220,8 @@ class Names(Model):
     fr: Annotated[str, Field(min_length=1)]
 
 
+UseCase = Literal["hs-classification", "valuation", "xray-inspection", "declaration-router"]
+
 IN_THE_CLOUD = Hosts(provider="cloud", nodes=())
 
 
@@ -236,6 +238,7 @@ class Site(Model):
     tier: Tier
     topology: Topology
     workload: Workload
+    use_cases: tuple[UseCase, ...] = ()  # models beside risk scoring, which every site has
     hosts: Hosts = IN_THE_CLOUD
     network: Network = Network()
     locations: Locations | None = None
@@ -334,6 +337,13 @@ class Site(Model):
         if self.locations is None or host.location is None:
             return None
         return self.locations.named(host.location)
+
+    @model_validator(mode="after")
+    def _use_cases_once(self) -> Self:
+        for place, name in enumerate(self.use_cases):
+            if name in self.use_cases[:place]:
+                raise fault(("use_cases", place), f"{name} is there twice", "keep it once")
+        return self
 
     @model_validator(mode="after")
     def _ranges_hold_the_hosts(self) -> Self:

@@ -161,6 +161,10 @@ class Plan(Model):
     placement: PlacementPlan | None = None  # sites with several locations
     unmet: tuple[str, ...] = ()  # needs that nothing in the catalogue meets
 
+    def has_service(self, name: str) -> bool:
+        """Tell whether the plan has a service called `name`."""
+        return any(service.name == name for service in self.services)
+
     def service(self, name: str) -> ServicePlan:
         """Return the service called `name`.
 

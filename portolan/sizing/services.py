@@ -9,6 +9,7 @@ from portolan.sites.schema import Site, Tier
 from portolan.sizing import compute
 from portolan.sizing.plan import Quantity, ServicePlan
 from portolan.sizing.reasons import constant, decide, formula, required, weigh
+from portolan.sizing.use_cases import plan_use_cases
 
 HOST_AVAILABILITY = 0.99
 
@@ -58,6 +59,7 @@ def plan_services(site: Site, requirements: Requirements) -> tuple[ServicePlan, 
         _fixed("risk-training-head", 1, 100, 1280, WORKING_SET),
         _training(site, workers),
         _scoring(site),
+        *plan_use_cases(site),
     )
 
 

@@ -33,8 +33,15 @@ def namespace_specs(
             pods=ROOM_PODS + ROOM_FACTOR * sum(int(plan.service(name).replicas) for name in names),
             labels=labels.get(namespace, {}),
         )
-        for namespace, names in SERVICES.items()
+        for namespace, names in _services(plan).items()
     )
+
+
+def _services(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return the services of each namespace; the models that the site chose stand beside risk scoring."""
+    always = {name for names in SERVICES.values() for name in names}
+    chosen = tuple(service.name for service in plan.services if service.name not in always)
+    return {**SERVICES, "risk-scoring": (*SERVICES["risk-scoring"], *chosen)}
 
 
 def _total(plan: Plan, name: str, what: str) -> int:

@@ -136,5 +136,11 @@ def run_program(settings, helm):
 
 
 @pytest.fixture(scope="session")
+def program_of(bundle):
+    """Run the program with other settings."""
+    return lambda settings: run_program(settings, bundle.binary("helm"))
+
+
+@pytest.fixture(scope="session")
 def registered(settings, bundle):
     return run_program(settings, bundle.binary("helm"))

@@ -1,0 +1,87 @@
+"""What the models beside risk scoring ask of the cluster: those that the site file names, and no other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portolan.sites.schema import Site
+from portolan.sizing.plan import ServicePlan
+from portolan.sizing.reasons import constant, decide, weigh
+
+HOST_AVAILABILITY = 0.99
+MEASURED = "prior: processor time of one request on one core of the reference machine, rounded up, and memory at rest"
+
+
+@dataclass(frozen=True)
+class UseCaseCost:
+    """What one model costs: processor time a record, and memory a replica at rest."""
+
+    seconds_per_record: float
+    mebibytes: int
+    training_mebibytes: int = 0
+
+
+COSTS = {
+    "hs-classification": UseCaseCost(0.040, 320, 512),
+    "valuation": UseCaseCost(0.001, 160, 384),
+    "xray-inspection": UseCaseCost(0.250, 384, 512),
+    "declaration-router": UseCaseCost(0.005, 128),
+}
+TRAINING_MILLICORES = 100
+
+
+def plan_use_cases(site: Site) -> tuple[ServicePlan, ...]:
+    """Return the services of the site's use cases, and their trainings, in the order of the site file."""
+    found: list[ServicePlan] = []
+    for name in site.use_cases:
+        cost = COSTS[name]
+        if cost.training_mebibytes:
+            found.append(_training(f"{name}-training", cost))
+        found.append(_service(site, name, cost))
+    return tuple(found)
+
+
+def _training(name: str, cost: UseCaseCost) -> ServicePlan:
+    return ServicePlan(
+        name=name,
+        replicas=decide("replicas", constant(f"{name}.replicas", 1, "one job, before the service")),
+        cpu_millicores=decide("millicores", constant(f"{name}.millicores", TRAINING_MILLICORES, MEASURED)),
+        memory_mebibytes=decide("MiB", constant(f"{name}.mebibytes", cost.training_mebibytes, MEASURED)),
+    )
+
+
+def _service(site: Site, name: str, cost: UseCaseCost) -> ServicePlan:
+    load = site.workload
+    scans = name == "xray-inspection"  # what arrives are scans with their views, not declarations with their items
+    items = float(load.xray_views) if scans else load.items_per_declaration
+    arrivals = weigh(
+        "declarations.arrivals",
+        declarations_per_day=load.xray_images_per_day if scans else load.declarations_per_day,
+        peak_factor=load.peak_factor,
+        hours=load.working_hours_per_day,
+    )
+    millicores = weigh(
+        "declarations.millicores",
+        items=items,
+        seconds_per_item=cost.seconds_per_record,
+        latency_seconds=load.score_latency_seconds,
+    )
+    service_seconds = items * cost.seconds_per_record / (millicores.value / 1000)
+    enough = weigh(
+        "declarations.replicas",
+        arrivals_per_second=arrivals.value,
+        service_seconds=service_seconds,
+        wait_seconds=load.score_latency_seconds - service_seconds,
+    )
+    available = weigh(
+        "availability.k_of_n",
+        k=enough.value,
+        availability=load.availability,
+        host_availability=HOST_AVAILABILITY,
+    )
+    return ServicePlan(
+        name=name,
+        replicas=decide("replicas", available, enough),
+        cpu_millicores=decide("millicores", millicores),
+        memory_mebibytes=decide("MiB", constant(f"{name}.mebibytes", cost.mebibytes, MEASURED)),
+    )

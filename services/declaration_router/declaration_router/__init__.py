@@ -1,0 +1,3 @@
+"""One answer for a declaration, of several models."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,93 @@
+"""The models beside risk scoring that the site chose, and the router before them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from portolan.sizing.plan import ServicePlan
+from stacks.clusters.interface import Cluster
+from stacks.platform.customs_model import USE_CASES, CustomsModel, CustomsModelArgs
+from stacks.platform.declaration_router import NAME as ROUTER
+from stacks.platform.declaration_router import DeclarationRouter, DeclarationRouterArgs
+from stacks.settings import Settings
+
+IMAGE = "customs-models"
+PARTS = {"hs-classification": "classification", "valuation": "valuation"}
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What stands already: the namespace and the store, and where risk scoring is asked."""
+
+    namespace: str
+    models_uri: str
+    data_uri: str
+    store_url: str
+    region: str
+    credentials_secret: str
+    risk_address: str
+
+
+def build_use_cases(
+    settings: Settings, cluster: Cluster, around: Surroundings, after: Sequence[pulumi.Resource]
+) -> dict[str, pulumi.Output[str]]:
+    """Declare the models that the plan has, and return the stack's outputs of them."""
+    plan, sources = settings.plan, settings.sources
+    options = pulumi.ResourceOptions(providers=[cluster.provider], depends_on=list(after))
+    outputs: dict[str, pulumi.Output[str]] = {}
+    models: dict[str, CustomsModel] = {}
+    for name, use_case in USE_CASES.items():
+        if not plan.has_service(name):
+            continue
+        service, training = plan.service(name), plan.service(f"{name}-training")
+        models[name] = CustomsModel(
+            name,
+            CustomsModelArgs(
+                provider=cluster.provider,
+                kubernetes_version=sources.kubernetes_version(),
+                chart=settings.charts / "customs-model",
+                namespace=around.namespace,
+                use_case=use_case,
+                image=sources.image(IMAGE),
+                data_image=sources.image("declarations"),
+                data_uri=around.data_uri,
+                models_uri=f"{around.models_uri}/{name}",
+                store_url=around.store_url,
+                region=around.region,
+                credentials_secret=around.credentials_secret,
+                **_size(service),
+                training_cpu_millicores=int(training.cpu_millicores),
+                training_memory_mebibytes=int(training.memory_mebibytes),
+            ),
+            options,
+        )
+        outputs[f"{name}ModelUri"] = models[name].model_uri
+    if plan.has_service(ROUTER):
+        router = DeclarationRouter(
+            ROUTER,
+            DeclarationRouterArgs(
+                provider=cluster.provider,
+                kubernetes_version=sources.kubernetes_version(),
+                chart=settings.charts / ROUTER,
+                namespace=around.namespace,
+                image=sources.image(IMAGE),
+                parts={"risk": around.risk_address}
+                | {PARTS[name]: model.address for name, model in models.items() if name in PARTS},
+                budget_seconds=settings.router_budget_seconds,
+                **_size(plan.service(ROUTER)),
+            ),
+            pulumi.ResourceOptions(providers=[cluster.provider], depends_on=[*after, *models.values()]),
+        )
+        outputs["declarationRouterUrl"] = router.url
+    return outputs
+
+
+def _size(service: ServicePlan) -> dict[str, int]:
+    return {
+        "replicas": int(service.replicas),
+        "cpu_millicores": int(service.cpu_millicores),
+        "memory_mebibytes": int(service.memory_mebibytes),
+    }

@@ -16,7 +16,7 @@ from portolan.conformity.reach import connections
 from tests.support.sandbox import REPOSITORY, portolan
 
 ONE = "host.disk-durable-seconds"
-LEFT = "pgrep -a 'fio|iperf3|stress-ng' ; ls -d /var/lib/portolan-measure.* 2>/dev/null"
+LEFT = "pgrep -a -f '^(fio|iperf3|stress-ng) ' ; ls -d /var/lib/portolan-measure.* 2>/dev/null"
 
 
 def left_on_hosts(sandbox):

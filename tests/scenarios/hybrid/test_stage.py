@@ -24,6 +24,16 @@ INNER = "10.94.0.10"
 BURST_SECONDS = 900
 # A request on site has nothing to do with the line; what a machine of two cores takes under a training is left to it.
 REQUEST_SECONDS = 10
+# As strict as the namespace asks, so that nothing but its place can be the reason of a refusal.
+CONTAINER = {
+    "name": "x",
+    "image": "x",
+    "securityContext": {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    },
+}
 DECLARATION = {
     "office_id": "30",
     "process_type": "B",
@@ -151,7 +161,7 @@ def test_a_sensitive_pod_asked_for_in_the_cloud_is_refused_with_the_requirement(
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": "stray", "namespace": RISK},
-            "spec": {"containers": [{"name": "x", "image": "x"}], **override},
+            "spec": {"containers": [CONTAINER], "securityContext": {"runAsNonRoot": True}, **override},
         }
         done = stage.try_kubectl("create", "-f", "-", text=json.dumps(document))
         assert done.returncode != 0

@@ -51,7 +51,7 @@ def read_items(path: Path) -> Iterable[CatalogueItem]:
     except (OSError, MarkedYAMLError) as error:
         raise PortolanError(str(path), f"cannot be read: {error}", "give a YAML list of catalogue items") from error
     if not rows or not isinstance(rows, list):
-        raise PortolanError(str(path), "the catalogue is empty", "give it items; see docs/reference/catalogue.md")
+        raise PortolanError(f"{path}:1", "the catalogue is empty", "give it items; see docs/reference/catalogue.md")
     lines: Any = getattr(rows, "lc", None)
     found = []
     for place, row in enumerate(rows):

@@ -43,7 +43,7 @@ def _facts(case: Case) -> tuple[Fact, ...]:
     servers = sum(int(pool.count) for pool in plan.pools)
     workers = sum(int(pool.count) for pool in plan.pools if pool.role is HostRole.WORKER)
     accelerators = int(total(plan.pools, "accelerators"))
-    if plan.cloud is not None:
+    if plan.cloud is not None and not rented:  # what is all rented stands among the pools already
         instances = plan.cloud.pools
         servers += sum(int(pool.count) for pool in instances)
         accelerators += sum(int(pool.count) * pool.accelerators for pool in instances)

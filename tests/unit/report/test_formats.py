@@ -17,10 +17,14 @@ from jsonschema import Draft4Validator
 from openpyxl import load_workbook
 from pypdf import PdfReader
 
-from portolan.report.content import Document, Paragraph, Table
+from portolan.paths import REPOSITORY
+from portolan.report.content import Document, Facts, Paragraph, Table
 from portolan.report.publish import FORMATS
 from portolan.report.render import docx, html, ocds, pdf, xlsx
 from portolan.report.render import json as plain
+from portolan.requirements import load_requirements
+from portolan.sites import load_site
+from portolan.sizing.engine import size
 from tests.unit.report.conftest import LANGUAGES, SITES, costs_of, report
 
 OCDS_SCHEMA = "PORTOLAN_OCDS_SCHEMA"  # folder with the standard's release-schema.json and release-package-schema.json
@@ -234,6 +238,14 @@ def test_no_line_of_the_bill_names_a_brand(site: str) -> None:
     for line in report(site, "en").bill.lines:
         text = " ".join((line.title, *line.specification))
         assert not re.search(r"NVIDIA|Intel|AMD|Dell|HPE|Cisco", text), line.number
+
+
+@pytest.mark.parametrize(("site", "hosts"), [("aws", 0), ("hybrid", 11)])
+def test_rented_nodes_are_counted_once(site: str, hosts: int) -> None:
+    plan = size(load_site(REPOSITORY / "sites" / f"{site}.yaml"), load_requirements())
+    assert plan.cloud is not None
+    facts = next(block for block in report(site, "en").summary.blocks if isinstance(block, Facts))
+    assert int(facts.items[0].value) == hosts + sum(int(pool.count) for pool in plan.cloud.pools)
 
 
 def test_the_summary_takes_one_page(document: Document) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import cache
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -159,7 +160,8 @@ def _millions(tongue: Tongue) -> Callable[[float, float], str]:
     return lambda value, _: tongue.number(float(f"{value:.6g}"))
 
 
-def ranges(tongue: Tongue, options: Sequence[tuple[str, Decimal, Decimal, Decimal]], currency: str) -> str:
+@cache
+def ranges(tongue: Tongue, options: tuple[tuple[str, Decimal, Decimal, Decimal], ...], currency: str) -> str:
     """Return a bar from P10 to P90 for each option, with its P50."""
     with _canvas(0.6 + 0.32 * len(options)) as (figure, axes):
         for place, (name, low, middle, high) in enumerate(reversed(options)):

@@ -143,7 +143,7 @@ def ranges_figure(case: Case, costs: CostReport) -> Figure:
         id="ranges",
         caption=case.say("costs.ranges", currency=costs.currency),
         alt=case.say("costs.ranges_alt", ranges=told),
-        svg=figures.ranges(case.tongue, [(name, r.p10, r.p50, r.p90) for name, r in rows], costs.currency),
+        svg=figures.ranges(case.tongue, tuple((name, r.p10, r.p50, r.p90) for name, r in rows), costs.currency),
     )
 
 

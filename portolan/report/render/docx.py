@@ -99,7 +99,9 @@ def _figure(word: Any, figure: Figure) -> None:
 def _table(word: Any, table: Table) -> None:
     caption = word.add_paragraph(table.caption, style="Caption")
     caption.paragraph_format.keep_with_next = True
-    grid = word.add_table(rows=1, cols=len(table.columns))
+    body = (*table.rows, *table.totals)
+    grid = word.add_table(rows=1 + len(body), cols=len(table.columns))
+    flat = grid._cells  # asked for once: the library walks the whole table for it
     grid.style = "Table Grid"
     grid.autofit = False
     room = PAGE_WIDTH_CM - 2 * MARGIN_CM
@@ -108,12 +110,11 @@ def _table(word: Any, table: Table) -> None:
     for place, width in enumerate(widths):
         grid.columns[place].width = width
     for place, column in enumerate(table.columns):
-        _fill(grid.rows[0].cells[place], Cell(text=column.title, role="strong"), column.align, widths[place], True)
+        _fill(flat[place], Cell(text=column.title, role="strong"), column.align, widths[place], True)
     _repeat(grid.rows[0])
-    for row in (*table.rows, *table.totals):
-        cells = grid.add_row().cells
+    for number, row in enumerate(body, 1):
         for place, cell in enumerate(row):
-            _fill(cells[place], cell, table.columns[place].align, widths[place], False)
+            _fill(flat[number * len(table.columns) + place], cell, table.columns[place].align, widths[place], False)
     if table.note:
         word.add_paragraph().add_run(table.note).italic = True
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ def pages(document: Document, pixels_per_inch: float = 90) -> list[bytes]:
     return [found] if isinstance(found, bytes) else list(found or [])
 
 
+@cache
 def picture(svg: str, pixels_per_inch: float = 160) -> bytes:
     """Return an SVG figure as PNG, for formats that cannot carry SVG."""
     source = '#set page(width: auto, height: auto, margin: 0pt)\n#image(bytes(sys.inputs.svg), format: "svg")'

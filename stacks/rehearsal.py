@@ -140,6 +140,7 @@ class Monitor(MockMonitor):
         if request.type == "pulumi:pulumi:Stack":
             return answer
         through = [urn for one in request.propertyDependencies.values() for urn in one.urns]
+        maker = request.provider.rpartition("::")[0]  # the rest is the provider's id
         self._rehearsal.resources.append(
             Declared(
                 urn=answer.urn,
@@ -147,7 +148,7 @@ class Monitor(MockMonitor):
                 name=request.name,
                 parent=request.parent,
                 inputs=rpc.deserialize_properties(request.object),
-                needs=tuple(dict.fromkeys([*request.dependencies, *through])),
+                needs=tuple(dict.fromkeys([*request.dependencies, *through, *([maker] if maker else [])])),
                 component=not request.custom,
                 protected=request.protect,
             )

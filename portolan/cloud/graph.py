@@ -18,7 +18,7 @@ CATEGORIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "identities": (
         "#e8b88a",
-        ("iam", "managedidentity", "authorization", "serviceaccount", "podIdentity", "rbac", "IAM"),
+        ("iam", "managedidentity", "authorization", "serviceaccount", "podIdentity", "rbac", "IAM", "ServiceAccount"),
     ),
     "storage": ("#8fd3c1", ("s3", "efs", "ecr", "storage", "filestore", "artifactregistry", "containerregistry")),
     "nodes": ("#7fbfe8", ("eks", "container", "launchTemplate", "DaemonSet", "Deployment")),
@@ -91,11 +91,14 @@ def graph_of(plan: Plan, resources: Iterable[Any], whole: bool = False) -> Graph
         )
         for place, ((group, kind, _), members) in enumerate(boxes.items())
     ]
+    # What a provider of the cluster itself waits for (its address and its certificate), all that it makes waits for.
+    through = {one.urn: one.needs for one in known if one.kind.startswith("pulumi:providers:")}
     pairs = {
         (box_of[one.urn], box_of[need])
         for one in known
         if one.urn in box_of
-        for need in one.needs
+        for stated in one.needs
+        for need in through.get(stated, (stated,))
         if need in box_of and box_of[need] != box_of[one.urn]
     }
     edges = [Edge(source=source, target=target) for source, target in sorted(_reduced(pairs))]

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from control_plane import binary
 
 from portolan import paths
-from portolan.platform.pending import begun_elsewhere
 
 REPOSITORY = paths.REPOSITORY
 RUN_SECONDS = 600
@@ -126,38 +123,3 @@ def test_the_next_run_makes_the_rest_and_nothing_twice(stack):
     assert set(stack.world()) == stack.known()
     assert all(len(made) == 1 for made in stack.world().values())
     assert len([urn for urn in stack.known() if "nodeGroup" in urn]) == 3
-
-
-def test_what_holds_data_is_not_destroyed_by_one_command(stack):
-    before = set(stack.world())
-    code, said = stack.run("destroy", "--yes", "--skip-preview", "--stack", "aws")
-    assert code != 0
-    assert "protect" in said
-    kept = [urn for urn in stack.world() if any(kind in urn for kind in ("s3/bucket:", CLUSTER, FILES, "kms/key:"))]
-    assert len(kept) == len(
-        [urn for urn in before if any(k in urn for k in ("s3/bucket:", CLUSTER, FILES, "kms/key:"))]
-    )
-
-
-def test_when_a_person_lifts_the_protection_nothing_stays_behind(stack):
-    assert stack.run("state", "unprotect", "--all", "--yes", "--stack", "aws")[0] == 0
-    code, said = stack.run("destroy", "--yes", "--skip-preview", "--stack", "aws")
-    assert code == 0, said[-3000:]
-    assert stack.world() == {}
-    assert stack.known() == set()
-
-
-def test_an_engine_that_was_killed_leaves_a_note_of_what_it_had_begun(stack):
-    process = stack.start("up", "--yes", "--skip-preview", "--stack", "aws", STAND_IN_HANGS="aws:ec2/vpc:Vpc")
-    ends = time.monotonic() + RUN_SECONDS
-    while not any("ec2/vpc:Vpc" in urn for urn in stack.world()):
-        assert process.poll() is None
-        assert time.monotonic() < ends
-        time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=RUN_SECONDS)
-    assert stack.run("cancel", "--yes", "--stack", "aws")[0] == 0
-    state = stack.state()
-    begun = begun_elsewhere(state)
-    assert set(stack.world()) <= stack.known() | set(begun)
-    assert [urn for urn in begun if "ec2/vpc:Vpc" in urn]

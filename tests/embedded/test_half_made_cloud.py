@@ -123,3 +123,22 @@ def test_the_next_run_makes_the_rest_and_nothing_twice(stack):
     assert set(stack.world()) == stack.known()
     assert all(len(made) == 1 for made in stack.world().values())
     assert len([urn for urn in stack.known() if "nodeGroup" in urn]) == 3
+
+
+def test_what_holds_data_is_not_destroyed_by_one_command(stack):
+    before = set(stack.world())
+    code, said = stack.run("destroy", "--yes", "--skip-preview", "--stack", "aws")
+    assert code != 0
+    assert "protect" in said
+    kept = [urn for urn in stack.world() if any(kind in urn for kind in ("s3/bucket:", CLUSTER, FILES, "kms/key:"))]
+    assert len(kept) == len(
+        [urn for urn in before if any(k in urn for k in ("s3/bucket:", CLUSTER, FILES, "kms/key:"))]
+    )
+
+
+def test_when_a_person_lifts_the_protection_nothing_stays_behind(stack):
+    assert stack.run("state", "unprotect", "--all", "--yes", "--stack", "aws")[0] == 0
+    code, said = stack.run("destroy", "--yes", "--skip-preview", "--stack", "aws")
+    assert code == 0, said[-3000:]
+    assert stack.world() == {}
+    assert stack.known() == set()

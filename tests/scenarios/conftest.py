@@ -1,8 +1,10 @@
 """Which of a scenario's tests run, and the sandbox that its full tests share.
 
 `short` tests always run. `full` ones run where the scenario's files are not those of its last recorded pass, or where
-`PORTOLAN_SCENARIO` names it (`make scenario NAME`). The sandbox is made for the first test that asks for `stage`, and
-taken down after the scenario's last test, whatever came of it; PORTOLAN_TEST_KEEP leaves it standing.
+`PORTOLAN_SCENARIO` names it (`make scenario NAME`). Of the changed ones, as many run as fit into
+`PORTOLAN_SCENARIO_MINUTES`, the shortest first; the others are skipped by name. The sandbox is made for the first test
+that asks for `stage`, and taken down after the scenario's last test, whatever came of it; PORTOLAN_TEST_KEEP leaves it
+standing.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +26,9 @@ from tests.support.scenarios import Figure
 HERE = Path(__file__).parent
 FULL_TEST_SECONDS = 45 * 60
 CHOSEN = "PORTOLAN_SCENARIO"
+LIMIT = "PORTOLAN_SCENARIO_MINUTES"
+# With the rest of the suite this stays well below the time that a run on two cores may take.
+LIMIT_MINUTES = 30
 
 
 @dataclass
@@ -47,12 +52,22 @@ def scenario_of(path: Path) -> str:
     return path.relative_to(HERE).parts[0] if path.is_relative_to(HERE) else ""
 
 
-def runs_in_full(name: str) -> bool:
-    """Tell whether the scenario's full tests are to run."""
+def chosen_in_full(names: Iterable[str]) -> tuple[set[str], dict[str, str]]:
+    """Return the scenarios whose full tests run, and why those that should have run do not."""
     chosen = os.environ.get(CHOSEN)
     if chosen is not None:
-        return name == chosen
-    return bool(scenarios.changed(name, scenarios.load(name)))
+        return {chosen}, {}
+    limit = int(os.environ.get(LIMIT, LIMIT_MINUTES))
+    loaded = {name: scenarios.load(name) for name in names}
+    changed = {name: one.minutes for name, one in loaded.items() if scenarios.changed(name, one)}
+    fitting = set(scenarios.within(changed, limit))
+    late = {
+        name: f"changed since its last full pass, and its {minutes} minutes do not fit into {LIMIT} ({limit}): "
+        f"make scenario {name}"
+        for name, minutes in changed.items()
+        if name not in fitting
+    }
+    return fitting, late
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -61,18 +76,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if scenario_of(item.path):
             mine.setdefault(scenario_of(item.path), []).append(item)
     left: list[pytest.Item] = []
+    in_full, late = chosen_in_full(mine)
     for name, tests in mine.items():
-        in_full = runs_in_full(name)
         for item in tests:
             if (item.get_closest_marker("short") is None) == (item.get_closest_marker("full") is None):
                 raise pytest.UsageError(f"{item.nodeid}: mark it either short or full")
             if item.get_closest_marker("full") is None:
                 continue
-            if not in_full:
+            if name in late:
+                item.add_marker(pytest.mark.skip(reason=f"scenario {name}: {late[name]}"))
+            elif name not in in_full:
                 left.append(item)
             elif item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(FULL_TEST_SECONDS, func_only=True))
-        if in_full:
+        if name in in_full:
             whole = {item.path for item in tests} == set((HERE / name).rglob("test_*.py"))
             whole = whole and any(item.get_closest_marker("full") for item in tests)
             _runs[name] = Run(name, expected=len(tests) if whole else 0)

@@ -120,6 +120,20 @@ def _key_of(content: bytes, key: str) -> Any:
     return value
 
 
+def within(minutes: Mapping[str, int], limit: int) -> list[str]:
+    """Return the scenarios that fit into a limit of minutes, the shortest first.
+
+    >>> within({"hybrid": 25, "air-gap": 8, "upgrade": 15}, 30)
+    ['air-gap', 'upgrade']
+    """
+    fitting: list[str] = []
+    for name in sorted(minutes, key=lambda name: (minutes[name], name)):
+        if minutes[name] <= limit:
+            fitting.append(name)
+            limit -= minutes[name]
+    return fitting
+
+
 def record(name: str, folder: Path = RECORDS) -> Record | None:
     """Return the record of the last full pass; None where there is none that can be read."""
     try:

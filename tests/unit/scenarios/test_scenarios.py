@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
 from portolan.errors import PortolanError
 from portolan.sites.loader import load_site
+from portolan.sites.schema import Site
 from tests.support import scenarios
 from tests.support.scenarios import Figure, Scenario
 
@@ -116,4 +118,17 @@ def test_no_two_scenarios_share_a_site_name_or_a_range_of_hosts() -> None:
     sites = [load_site(file) for file in [scenarios.FOLDER.parents[1] / "sites" / "sandbox.yaml", *files]]
     assert len({site.name for site in sites}) == len(sites)
     for one, other in itertools.combinations(sites, 2):
-        assert not one.network.hosts.overlaps(other.network.hosts), f"{one.name} and {other.name}"
+        for range_of_one, range_of_other in itertools.product(ranges(one), ranges(other)):
+            assert not range_of_one.overlaps(range_of_other), f"{one.name} and {other.name}"
+
+
+def ranges(site: Site) -> list[IPv4Network]:
+    """Return the ranges that a site's hosts lie in: its places', where it has some."""
+    return [place.hosts for place in site.locations.places] if site.locations else [site.network.hosts]
+
+
+def test_of_what_changed_as_much_runs_as_fits_into_the_minutes_given():
+    minutes = {"hybrid": 25, "air-gap": 8, "upgrade": 15, "hardening": 8}
+    assert scenarios.within(minutes, 31) == ["air-gap", "hardening", "upgrade"]
+    assert scenarios.within(minutes, 7) == []
+    assert scenarios.within(minutes, 56) == ["air-gap", "hardening", "upgrade", "hybrid"]

@@ -25,6 +25,7 @@ ROOMS = (
     "portolan.bundle.commands",
     "portolan.sandbox.commands",
     "portolan.inventory.commands",
+    "portolan.inventory.lifecycle",
     "portolan.platform.commands",
     "portolan.conformity.commands",
     "portolan.delivery.commands",

@@ -20,6 +20,28 @@ def pod_ranges(nodes: str) -> dict[str, dict[str, str]]:
     return found
 
 
+def etcd_members(listed: str, names: list[str]) -> list[str]:
+    """Return the hexadecimal identities of the members with these names, from `etcdctl member list -w json`.
+
+    >>> etcd_members('{"members": [{"ID": 255, "name": "control-1"}, {"ID": 16, "name": "control-2"}]}', ["control-2"])
+    ['10']
+    """
+    return [f"{member['ID']:x}" for member in json.loads(listed)["members"] if member.get("name") in names]
+
+
+def ready_nodes(nodes: str) -> list[str]:
+    """Return the names of the nodes that are Ready, from `kubectl get nodes -o json`.
+
+    >>> ready_nodes('{"items": []}')
+    []
+    """
+    return [
+        node["metadata"]["name"]
+        for node in json.loads(nodes)["items"]
+        if any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"].get("conditions", []))
+    ]
+
+
 def node_wishes(variables: dict) -> dict[str, dict[str, str]]:
     """Return what a host's node carries, from the host's variables."""
     return {
@@ -33,4 +55,9 @@ class FilterModule:
     """Make the filters known to Ansible."""
 
     def filters(self) -> dict:
-        return {"pod_ranges": pod_ranges, "node_wishes": node_wishes}
+        return {
+            "pod_ranges": pod_ranges,
+            "etcd_members": etcd_members,
+            "ready_nodes": ready_nodes,
+            "node_wishes": node_wishes,
+        }

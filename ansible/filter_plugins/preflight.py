@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import datetime
 
 # Who may already listen on Kubernetes' ports: an earlier run's own.
-OWN_PROCESSES = {"kube-apiserver", "kube-controller", "kube-scheduler", "kubelet", "etcd"}
+OWN_PROCESSES = {"kube-apiserver", "kube-controller", "kube-scheduler", "kubelet", "etcd", "haproxy"}
 
 
 def problem(what: str, remedy: str) -> str:
@@ -33,6 +34,11 @@ def preflight_problems(
     network_plugin: str,
     charts: list[str],
     images: int,
+    control_planes: list[str],
+    hosts_of_run: list[str],
+    cluster_members: list[str],
+    virtual_address: str,
+    release: str,
     operators: list[str] | None = None,
 ) -> list[str]:
     """Return every reason why this host cannot become a node, each with its remedy; none where it can.
@@ -128,6 +134,37 @@ def preflight_problems(
                 "add its range to `security.operators`, or run from an operator's machine",
             )
         )
+    end = probe["certificate_end"]
+    if end and datetime.fromisoformat(end.replace("Z", "+00:00")).timestamp() < ended_seconds:
+        found.append(
+            problem(
+                f"the API server's certificate ended on {end.partition(' ')[0]}",
+                "renew the control plane's certificates: portolan certificates",
+            )
+        )
+    others = sorted({probe["kubelet_version"], probe["api_server_version"]} - {"", release})
+    if others and probe["kubelet_configured"]:
+        found.append(
+            problem(
+                f"the host runs Kubernetes {', '.join(others)}, and this release brings {release}",
+                "take the cluster there host by host: portolan upgrade",
+            )
+        )
+    if len(control_planes) > 1 and not virtual_address:
+        found.append(
+            problem(
+                f"the site has {len(control_planes)} control planes and no address that outlives any one of them",
+                "give it a free address of the hosts' network: network.virtual_address in the site file",
+            )
+        )
+    absent = [name for name in control_planes if name not in hosts_of_run]
+    if host in control_planes and absent and not cluster_members:
+        found.append(
+            problem(
+                f"the run leaves out {', '.join(absent)}, so nobody knows whether there is a cluster to join",
+                "run it without --limit, or name a control-plane host that is in the cluster as well",
+            )
+        )
     if images == 0:
         found.append(problem("the bundle has no images", "run `portolan bundle build` first"))
     return found
@@ -143,8 +180,36 @@ def outside(peers: list[str], networks: list[str]) -> list[str]:
     return [peer for peer in peers if ranges and not any(ipaddress.ip_address(peer) in one for one in ranges)]
 
 
+def minor(version: str) -> tuple[int, int]:
+    """Return the two numbers of a minor release.
+
+    >>> minor("v1.36.3")
+    (1, 36)
+    """
+    major, number, _ = version.removeprefix("v").split(".", 2)
+    return int(major), int(number)
+
+
+def upgrade_problem(probe: dict, *, release: str, control_plane: bool) -> str:
+    """Return why this host cannot be taken to the release, empty where it can."""
+    if not (probe["control_plane_finished"] if control_plane else probe["kubelet_configured"]):
+        return problem("the host is no node of the cluster yet", "run `portolan converge` with the release it runs now")
+    for version in filter(None, (probe["kubelet_version"], probe["api_server_version"])):
+        if minor(version) > minor(release):
+            return problem(
+                f"the host runs Kubernetes {version}, which is newer than {release}",
+                "use a release of Portolan that brings it, or restore the backup that was taken before the upgrade",
+            )
+        if minor(release) > (minor(version)[0], minor(version)[1] + 1):
+            return problem(
+                f"the host runs Kubernetes {version}, and {release} is more than one minor release further",
+                "upgrade one minor release at a time, with the releases of Portolan between",
+            )
+    return ""
+
+
 class FilterModule:
     """Make the filter known to Ansible."""
 
     def filters(self) -> dict:
-        return {"preflight_problems": preflight_problems}
+        return {"preflight_problems": preflight_problems, "upgrade_problem": upgrade_problem}

@@ -179,6 +179,46 @@ def those(question: str, services: list[str], answer: str) -> list[str]:
     return [name for name, line in zip(services, lines, strict=True) if line == answer]
 
 
+def kubelet_version() -> str:
+    """Return the version of the installed kubelet, for example "v1.36.3", empty where there is none."""
+    if not Path("/usr/bin/kubelet").exists():
+        return ""
+    told = subprocess.run(["/usr/bin/kubelet", "--version"], check=False, capture_output=True, text=True).stdout
+    return told.strip().rpartition(" ")[2]
+
+
+def api_server_version() -> str:
+    """Return the version of this host's API server, empty where it has none."""
+    found = re.search(r"image:.*/kube-apiserver:(v[\w.-]+)", read("/etc/kubernetes/manifests/kube-apiserver.yaml"))
+    return found.group(1) if found else ""
+
+
+def certificate_end() -> str:
+    """Return when the API server's certificate ends, for example "2027-11-25 02:00:00Z", empty where there is none."""
+    command = [
+        "openssl",
+        "x509",
+        "-noout",
+        "-enddate",
+        "-dateopt",
+        "iso_8601",
+        "-in",
+        "/etc/kubernetes/pki/apiserver.crt",
+    ]
+    if not Path(command[-1]).exists() or not shutil.which("openssl"):
+        return ""
+    told = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    return told.strip().partition("=")[2]
+
+
+def interfaces() -> dict[str, str]:
+    """Return the name of the network interface that has each IPv4 address."""
+    told = subprocess.run(["ip", "-json", "-4", "address"], check=False, capture_output=True, text=True).stdout
+    return {
+        address["local"]: link["ifname"] for link in json.loads(told or "[]") for address in link.get("addr_info", ())
+    }
+
+
 def debian_release() -> str:
     """Return the code name, for example "bookworm"."""
     found = re.search(r'^VERSION_CODENAME="?([\w-]+)', read("/etc/os-release"), re.MULTILINE)
@@ -211,6 +251,7 @@ def main() -> None:
         "time_seconds": time.time(),
         "listeners": listeners(module.params["ports"]),
         "system_keys": system_keys(module.params["kernel_parameters"]),
+        "interfaces": interfaces(),
         "packages": packages(),
         "directories": [path for path in module.params["directories"] if Path(path).is_dir()],
         "enabled_services": (enabled := those("is-enabled", module.params["services"], "enabled")),
@@ -226,6 +267,9 @@ def main() -> None:
         "containerd": Path("/usr/bin/containerd").exists(),
         "pod_network": [path for path in POD_NETWORK if Path(path).exists()],
         "kubelet": Path("/usr/bin/kubelet").exists(),
+        "kubelet_version": kubelet_version(),
+        "api_server_version": api_server_version(),
+        "certificate_end": certificate_end(),
         "kubelet_configured": Path("/etc/kubernetes/kubelet.conf").exists(),
         "control_plane": Path("/etc/kubernetes/manifests/kube-apiserver.yaml").exists(),
         "control_plane_finished": Path("/var/lib/portolan/control-plane/finished").exists(),

@@ -10,7 +10,7 @@ from portolan.errors import PortolanError
 from portolan.output import people
 from portolan.sites import load_site
 
-KEPT = ("evidence", "logs")  # what was proved, and what was printed, outlive the hosts
+KEPT = ("backups", "evidence", "logs")  # what was saved, proved and printed outlives the hosts
 
 
 def down(site_path: Path) -> str:

@@ -69,6 +69,12 @@ def run_converge(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")] = False,
     limit: Annotated[str | None, typer.Option(help="Only these hosts or groups (Ansible's pattern).")] = None,
     tags: Annotated[str | None, typer.Option(help="Only these roles, for example containerd,images.")] = None,
+    platform_images: Annotated[
+        bool,
+        typer.Option(
+            " /--without-platform-images", help="Leave out the images of what runs on the cluster: a cluster, bare."
+        ),
+    ] = True,
     expect_no_changes: Annotated[
         bool, typer.Option("--expect-no-changes", help="End with 1 where a host changed (or in check mode would).")
     ] = False,
@@ -78,9 +84,10 @@ def run_converge(
     from portolan.inventory.converge import Options, converge
 
     people.print(f"hosts of {site}: {'checking' if check else 'converging'}", markup=False)
-    result = converge(site, Options(check=check, limit=limit, tags=tags), print_role)
+    extra = () if platform_images else ("--extra-vars", "images_of_platform=false")
+    result = converge(site, Options(check=check, limit=limit, tags=tags, extra=extra), print_role)
     if output is Format.TABLE:
-        _print(result)
+        print_result(result)
     else:
         emit(result.model_dump(mode="json"), output)
     if expect_no_changes and result.changed:
@@ -132,7 +139,7 @@ def tunnel_rotate(
     people.print(f"tunnel of {site}: making new keys beside the old ones", markup=False)
     result = rotate(site, print_role)
     if output is Format.TABLE:
-        _print(result)
+        print_result(result)
     else:
         emit(result.model_dump(mode="json"), output)
 
@@ -142,7 +149,7 @@ def print_role(role: RoleSummary) -> None:
     people.print(f"  {role.role or 'play':<14} {hosts:>8} {role.seconds:7.1f} s  {role.changed} changed", markup=False)
 
 
-def _print(result: ConvergeResult) -> None:
+def print_result(result: ConvergeResult) -> None:
     table(
         f"{result.site}: {result.seconds:.0f} s{', nothing was changed (check mode)' if result.check else ''}",
         ("host", "ok", "changed", "skipped"),

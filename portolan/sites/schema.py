@@ -184,6 +184,18 @@ def _check_address(at: tuple[str | int, ...], address: str) -> None:
         ) from error
 
 
+class Published(Model):
+    """A service of the cluster that the load balancer offers on the virtual address."""
+
+    name: DnsLabel
+    port: Annotated[int, Field(ge=1, le=65535)]
+    node_port: Annotated[int, Field(ge=30000, le=32767)]  # of the service, on every worker
+
+
+# The load balancer's own: the API, the API server itself, and what keepalived asks.
+LOAD_BALANCER_PORTS = frozenset({6443, 8404, 8443})
+
+
 class Network(Model):
     """Address ranges; they may not overlap."""
 
@@ -192,6 +204,20 @@ class Network(Model):
     services: IPv4Network = IPv4Network("10.80.0.0/16")
     plugin: Literal["bridge", "cilium", "calico"] = "bridge"
     virtual_address: str | None = None  # under which everybody reaches the API of several control planes
+    published: tuple[Published, ...] = ()
+
+    @model_validator(mode="after")
+    def _published_ports_are_free(self) -> Self:
+        taken = dict.fromkeys(LOAD_BALANCER_PORTS, "the load balancer itself")
+        for place, one in enumerate(self.published):
+            if one.port in taken:
+                raise fault(
+                    ("network", "published", place, "port"),
+                    f"port {one.port} is already that of {taken[one.port]}",
+                    "give each published service a port of its own",
+                )
+            taken[one.port] = one.name
+        return self
 
     @model_validator(mode="after")
     def _virtual_address_is_one(self) -> Self:
@@ -262,6 +288,16 @@ class Site(Model):
         """The range of the control-plane hosts: the site's, or that of their location."""
         there = next((host.location for host in self.hosts.nodes if host.role is HostRole.CONTROL_PLANE), None)
         return self.locations.named(there).hosts if self.locations is not None and there else self.network.hosts
+
+    @model_validator(mode="after")
+    def _published_needs_an_address(self) -> Self:
+        if self.network.published and self.virtual_address is None:
+            raise fault(
+                ("network", "published"),
+                "there is no virtual address to publish services on",
+                "add network.virtual_address: a free address of the hosts' network",
+            )
+        return self
 
     @model_validator(mode="after")
     def _topology_has_its_parts(self) -> Self:

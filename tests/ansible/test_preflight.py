@@ -23,6 +23,9 @@ GOOD: dict[str, Any] = {
     "listeners": {},
     "time_seconds": 1000.5,
     "kubelet_configured": False,
+    "kubelet_version": "",
+    "api_server_version": "",
+    "certificate_end": "",
     "control_plane": False,
     "control_plane_started": False,
     "control_plane_finished": False,
@@ -40,6 +43,11 @@ NEEDS: dict[str, Any] = {
     "network_plugin": "bridge",
     "charts": [],
     "images": 12,
+    "control_planes": ["control-1"],
+    "hosts_of_run": ["control-1", "worker-1", "worker-2"],
+    "cluster_members": [],
+    "virtual_address": "",
+    "release": "v1.36.3",
 }
 
 
@@ -70,3 +78,29 @@ def test_kubernetes_own_listeners_are_no_strangers():
 
 def test_a_node_that_runs_already_may_have_a_full_disk():
     assert problems({"free_bytes": 1, "kubelet_configured": True}, {}) == []
+
+
+NODE = {**GOOD, "kubelet_configured": True, "control_plane_finished": True}
+
+
+@pytest.mark.parametrize(
+    ("runs", "says"),
+    [
+        ("v1.34.9", "more than one minor release further"),
+        ("v1.37.0", "newer than v1.36.3"),
+    ],
+)
+def test_an_upgrade_goes_one_minor_release_forward(runs: str, says: str) -> None:
+    host = {**NODE, "kubelet_version": runs, "api_server_version": runs}
+    assert says in preflight.upgrade_problem(host, release="v1.36.3", control_plane=True)
+
+
+@pytest.mark.parametrize("runs", ["v1.35.8", "v1.36.0", "v1.36.3"])
+def test_an_upgrade_may_go_on_where_it_was_cut_short(runs: str) -> None:
+    host = {**NODE, "kubelet_version": runs, "api_server_version": "v1.36.3"}
+    assert preflight.upgrade_problem(host, release="v1.36.3", control_plane=True) == ""
+
+
+def test_a_host_outside_the_cluster_is_not_upgraded() -> None:
+    host = {**GOOD, "kubelet_version": "v1.35.8"}
+    assert "no node of the cluster" in preflight.upgrade_problem(host, release="v1.36.3", control_plane=False)

@@ -4,7 +4,7 @@
 `PORTOLAN_SCENARIO` names it (`make scenario NAME`). Of the changed ones, as many run as fit into
 `PORTOLAN_SCENARIO_MINUTES`, the shortest first; the others are skipped by name. The sandbox is made for the first test
 that asks for `stage`, and taken down after the scenario's last test, whatever came of it; PORTOLAN_TEST_KEEP leaves it
-standing.
+standing, and PORTOLAN_TEST_REUSE begins with one that was left so, in which case nothing is recorded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.support.scenarios import Figure
 
 HERE = Path(__file__).parent
 FULL_TEST_SECONDS = 45 * 60
-CHOSEN = "PORTOLAN_SCENARIO"
+CHOSEN, KEEP, REUSE = "PORTOLAN_SCENARIO", "PORTOLAN_TEST_KEEP", "PORTOLAN_TEST_REUSE"
 LIMIT = "PORTOLAN_SCENARIO_MINUTES"
 # With the rest of the suite this stays well below the time that a run on two cores may take.
 LIMIT_MINUTES = 30
@@ -37,6 +37,7 @@ class Run:
 
     name: str
     expected: int  # tests; 0 where the session runs a part of the scenario only
+    digests: dict[str, str]  # of the files that the run is of
     begin: float = field(default_factory=time.monotonic)
     passed: int = 0
     ended: bool = False
@@ -92,7 +93,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if name in in_full:
             whole = {item.path for item in tests} == set((HERE / name).rglob("test_*.py"))
             whole = whole and any(item.get_closest_marker("full") for item in tests)
-            _runs[name] = Run(name, expected=len(tests) if whole else 0)
+            digests = scenarios.digests(name, scenarios.load(name))
+            _runs[name] = Run(name, expected=len(tests) if whole else 0, digests=digests)
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
@@ -123,9 +125,13 @@ def pytest_runtest_logfinish(nodeid: str) -> None:
     """Write the record of a scenario all of whose tests passed, once the last one's report is in."""
     for run in [run for run in _runs.values() if run.ended]:
         del _runs[run.name]
-        if run.passed and run.passed == run.expected:
+        if not run.passed or run.passed != run.expected:
+            continue
+        if run.digests != scenarios.digests(run.name, scenarios.load(run.name)):
+            print(f"\nscenario {run.name}: passed, but its files changed meanwhile: not recorded", file=sys.stderr)
+        else:
             seconds = time.monotonic() - run.begin
-            path = scenarios.keep(run.name, scenarios.load(run.name), seconds, run.passed, run.figures)
+            path = scenarios.keep(run.name, run.digests, seconds, run.passed, run.figures)
             print(f"\nscenario {run.name}: passed in {seconds:.0f} s; commit {path}", file=sys.stderr)
 
 
@@ -135,7 +141,7 @@ def pytest_sessionfinish() -> None:
 
 
 def _take_down(run: Run) -> None:
-    if run.site is not None and not os.environ.get("PORTOLAN_TEST_KEEP"):
+    if run.site is not None and not os.environ.get(KEEP):
         run.site.take_down()
         run.site = None
 
@@ -163,7 +169,10 @@ def stage(request: pytest.FixtureRequest, site_file: Path) -> ScenarioSite:
         capture = request.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
             print(f"\nscenario {run.name}: bringing its sandbox up", file=sys.stderr, flush=True)
-            run.site.stand(scenarios.load(run.name).stands)
+            if os.environ.get(REUSE):
+                run.expected = 0  # what stood before proves nothing for the record
+            else:
+                run.site.stand(scenarios.load(run.name).stands)
     return run.site
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ T = TypeVar("T")
 VERBS = {
     "nothing": (),
     "hosts": (("sandbox", "up"),),
-    "cluster": (("sandbox", "up"), ("converge",)),
+    "cluster": (("sandbox", "up"), ("converge", "--without-platform-images")),
     "platform": (("up",),),
 }
 STEP_SECONDS = 60 * 60
@@ -75,13 +76,14 @@ class ScenarioSite:
         """Leave nothing of the site but its logs and evidence."""
         run_portolan("down", self.path, timeout_seconds=600)
 
-    def portolan(self, *arguments: str, seconds: float = STEP_SECONDS) -> subprocess.CompletedProcess[str]:
-        """Run `portolan ARGUMENTS... SITE`; never raises for its exit code."""
-        return run_portolan(*arguments, self.path, timeout_seconds=seconds)
+    def portolan(self, *arguments: str, more: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run `portolan ARGUMENTS... SITE` with `more` in its environment; never raises for its exit code."""
+        environment = {**os.environ, **(more or {})}
+        return run_portolan(*arguments, self.path, timeout_seconds=STEP_SECONDS, env=environment)
 
-    def must(self, *arguments: str, seconds: float = STEP_SECONDS) -> subprocess.CompletedProcess[str]:
+    def must(self, *arguments: str, more: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run `portolan ARGUMENTS... SITE`, which must succeed."""
-        done = self.portolan(*arguments, seconds=seconds)
+        done = self.portolan(*arguments, more=more)
         assert done.returncode == 0, f"portolan {' '.join(arguments)}: {done.stdout[-1500:]}{done.stderr[-3000:]}"
         return done
 

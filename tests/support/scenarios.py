@@ -153,9 +153,9 @@ def changed(name: str, scenario: Scenario, root: Path = paths.REPOSITORY, record
 
 
 def keep(
-    name: str, scenario: Scenario, seconds: float, tests: int, figures: Sequence[Figure], records: Path = RECORDS
+    name: str, found: Mapping[str, str], seconds: float, tests: int, figures: Sequence[Figure], records: Path = RECORDS
 ) -> Path:
-    """Write the record of a full pass and return its path."""
+    """Write the record of a full pass, of files with these digests, and return its path."""
     entry = Record(
         scenario=name,
         passed_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
@@ -163,7 +163,7 @@ def keep(
         tests=tests,
         host=_machine(),
         figures=tuple(figures),
-        digests=digests(name, scenario),
+        digests=dict(found),
     )
     path = records / f"{name}.json"
     write_atomically(path, entry.model_dump_json(indent=2) + "\n", mode=0o644)

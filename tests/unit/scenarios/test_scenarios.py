@@ -32,12 +32,10 @@ def repository(tmp_path: Path) -> Path:
 SCENARIO = Scenario(title="One", minutes=1, depends=("ansible/roles/**/*", "lock.yaml#kubernetes.version"))
 
 
-def passed(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def passed(repository: Path) -> Path:
     records = repository / "passed"
-    now = scenarios.digests("one", SCENARIO, repository)
-    monkeypatch.setattr(scenarios, "digests", lambda name, scenario, root=repository: now)
-    scenarios.keep("one", SCENARIO, 61.2, 3, [Figure(name="gap", value=1.5, unit="seconds")], records)
-    monkeypatch.undo()
+    found = scenarios.digests("one", SCENARIO, repository)
+    scenarios.keep("one", found, 61.2, 3, [Figure(name="gap", value=1.5, unit="seconds")], records)
     return records
 
 
@@ -48,8 +46,8 @@ def test_a_scenario_that_never_passed_depends_on_everything(repository: Path, tm
     ]
 
 
-def test_a_pass_holds_while_nothing_changes(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    records = passed(repository, monkeypatch)
+def test_a_pass_holds_while_nothing_changes(repository: Path) -> None:
+    records = passed(repository)
     assert scenarios.changed("one", SCENARIO, repository, records) == []
     kept = scenarios.record("one", records)
     assert kept is not None
@@ -65,10 +63,8 @@ def test_a_pass_holds_while_nothing_changes(repository: Path, monkeypatch: pytes
         ("lock.yaml", "kubernetes: {version: v2}\nother: {version: v1}\n", "lock.yaml#kubernetes.version"),
     ],
 )
-def test_a_changed_file_is_named_by_its_glob(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, path: str, text: str, glob: str
-) -> None:
-    records = passed(repository, monkeypatch)
+def test_a_changed_file_is_named_by_its_glob(repository: Path, path: str, text: str, glob: str) -> None:
+    records = passed(repository)
     (repository / path).write_text(text)
     assert scenarios.changed("one", SCENARIO, repository, records) == [glob]
 
@@ -81,17 +77,15 @@ def test_a_changed_file_is_named_by_its_glob(
         ("ansible/roles/cni/__pycache__/x.pyc", "compiled"),
     ],
 )
-def test_what_it_does_not_depend_on_changes_nothing(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, path: str, text: str
-) -> None:
-    records = passed(repository, monkeypatch)
+def test_what_it_does_not_depend_on_changes_nothing(repository: Path, path: str, text: str) -> None:
+    records = passed(repository)
     (repository / path).parent.mkdir(parents=True, exist_ok=True)
     (repository / path).write_text(text)
     assert scenarios.changed("one", SCENARIO, repository, records) == []
 
 
-def test_a_damaged_record_is_no_pass(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    records = passed(repository, monkeypatch)
+def test_a_damaged_record_is_no_pass(repository: Path) -> None:
+    records = passed(repository)
     (records / "one.json").write_text("{")
     assert len(scenarios.changed("one", SCENARIO, repository, records)) == 3
 

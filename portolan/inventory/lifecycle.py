@@ -1,0 +1,133 @@
+"""`portolan backup`, `restore`, `upgrade`, `remove`, `certificates`: a cluster between its first day and its last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from portolan.inventory.commands import SiteFile, print_result, print_role
+from portolan.output import Format, emit, people
+
+if TYPE_CHECKING:
+    from portolan.inventory.converge import ConvergeResult
+
+Output = Annotated[Format, typer.Option("--output", "-o", help="How to print the result.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    app.command("backup")(backup)
+    app.command("restore")(restore)
+    app.command("upgrade")(upgrade)
+    app.command("remove")(remove)
+    app.command("certificates")(certificates)
+
+
+def backup(
+    site: SiteFile,
+    directory: Annotated[Path | None, typer.Option(help="Where to keep it; default: the site's state.")] = None,
+    keep: Annotated[int, typer.Option(min=1, help="How many backups to keep; older ones are removed.")] = 14,
+    output: Output = Format.TABLE,
+) -> None:
+    """Write an encrypted snapshot of the cluster, its authorities and keys, off its hosts."""
+    from portolan.sites.loader import load_site
+
+    kept = directory.absolute() if directory else backups(load_site(site).name)
+    before = set(kept.glob("*.backup"))
+    result = _run(site, "backup.yml", (f"backup_directory={kept}", f"backup_kept={keep}"))
+    (made,) = set(kept.glob("*.backup")) - before
+    if output is Format.TABLE:
+        people.print(f"{made}: {made.stat().st_size / 1e6:.1f} MB in {result.seconds:.0f} s", soft_wrap=True)
+        print(made)
+    else:
+        emit({"file": str(made), "size_bytes": made.stat().st_size, **result.model_dump(mode="json")}, output)
+
+
+def restore(
+    site: SiteFile,
+    file: Annotated[Path | None, typer.Argument(help="The backup; default: the newest in the site's state.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Throw away the control plane that stands: go back to the backup.")
+    ] = False,
+    platform_images: Annotated[
+        bool, typer.Option(" /--without-platform-images", help="Leave out the images of what runs on the cluster.")
+    ] = True,
+    output: Output = Format.TABLE,
+) -> None:
+    """Make the cluster anew from a backup, on bare hosts or in place of a broken control plane."""
+    from portolan.errors import PortolanError
+    from portolan.sites.loader import load_site
+
+    if file is None:
+        found = sorted(backups(load_site(site).name).glob("*.backup"))
+        if not found:
+            raise PortolanError(str(site), "the site's state has no backup", "name one: portolan restore SITE FILE")
+        file = found[-1]
+    if not file.is_file():
+        raise PortolanError(str(file), "there is no such file", "name a backup that `portolan backup` wrote")
+    people.print(f"restoring {file}", markup=False, soft_wrap=True)
+    extra = [f"restore_file={file.absolute()}", f"restore_replace={replace}"]
+    extra += [] if platform_images else ["images_of_platform=false"]
+    _print(_run(site, "restore.yml", tuple(extra)), output)
+
+
+def upgrade(
+    site: SiteFile,
+    workers_at_once: Annotated[int, typer.Option(min=1, help="How many workers are drained side by side.")] = 1,
+    control_plane_only: Annotated[
+        bool, typer.Option("--control-plane-only", help="Stop before the workers; a second run goes on with them.")
+    ] = False,
+    platform_images: Annotated[
+        bool, typer.Option(" /--without-platform-images", help="Leave out the images of what runs on the cluster.")
+    ] = True,
+    output: Output = Format.TABLE,
+) -> None:
+    """Take the cluster to this release's Kubernetes, host by host, after a backup; one minor release at a time."""
+    extra = [f"upgrade_workers_at_once={workers_at_once}", f"upgrade_workers={not control_plane_only}"]
+    extra += [] if platform_images else ["images_of_platform=false"]
+    _print(_run(site, "upgrade.yml", tuple(extra)), output)
+
+
+def remove(
+    site: SiteFile,
+    hosts: Annotated[list[str], typer.Argument(help="Hosts to take out of the cluster.", metavar="HOST...")],
+    output: Output = Format.TABLE,
+) -> None:
+    """Take hosts out of the cluster: those that answer are drained and brought back to bare, dead ones forgotten."""
+    from portolan.errors import PortolanError
+    from portolan.sites.loader import load_site
+
+    names = [node.name for node in load_site(site).hosts.nodes]
+    unknown = sorted(set(hosts) - set(names))
+    if unknown:
+        raise PortolanError(str(site), f"the site has no host {unknown[0]!r}", f"choose one of: {', '.join(names)}")
+    _print(_run(site, "remove.yml", (f"hosts_to_remove={','.join(hosts)}",)), output)
+    people.print(f"now take {', '.join(hosts)} out of {site}: the next converge would take it in again", markup=False)
+
+
+def certificates(site: SiteFile, output: Output = Format.TABLE) -> None:
+    """Renew the certificates of the control plane, host by host, also such as have ended."""
+    _print(_run(site, "certificates.yml", ()), output)
+
+
+def backups(site: str) -> Path:
+    """Return where a site's backups are kept unless another place is named."""
+    from portolan import paths
+
+    return paths.site_state(site) / "backups"
+
+
+def _run(site: Path, playbook: str, variables: tuple[str, ...]) -> ConvergeResult:
+    from portolan.inventory.converge import Options, converge
+
+    extra = tuple(word for one in variables for word in ("--extra-vars", one))
+    return converge(site, Options(playbook=playbook, extra=extra), print_role)
+
+
+def _print(result: ConvergeResult, output: Format) -> None:
+    if output is Format.TABLE:
+        print_result(result)
+    else:
+        emit(result.model_dump(mode="json"), output)

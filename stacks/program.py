@@ -10,6 +10,7 @@ from portolan.sizing.placement import CLASS_LABEL
 from portolan.sizing.plan import Plan
 from stacks.clusters.interface import Cluster
 from stacks.platform import bursts, kserve, kuberay, training
+from stacks.platform.autoscaling import MetricsServer, MetricsServerArgs
 from stacks.platform.certificates import Certificates, CertificatesArgs
 from stacks.platform.declarations import Declarations, DeclarationsArgs
 from stacks.platform.model_registry import ModelRegistry, ModelRegistryArgs
@@ -180,6 +181,21 @@ def build(settings: Settings, cluster: Cluster) -> None:
             on_cluster(where[SYSTEM], where[RISK], where[bursts.NAMESPACE], ray, declarations),
         )
     scoring_plan = plan.service("risk-scoring")
+    metrics_plan = plan.service("metrics-server")
+    metrics = MetricsServer(
+        "metrics-server",
+        MetricsServerArgs(
+            provider=cluster.provider,
+            kubernetes_version=version,
+            chart=sources.chart("metrics-server"),
+            image=sources.image("metrics-server"),
+            authority_certificate=secrets.authority.certificate,
+            serving=secrets.required("metrics_server"),
+            cpu_millicores=int(metrics_plan.cpu_millicores),
+            memory_mebibytes=int(metrics_plan.memory_mebibytes),
+        ),
+        on_cluster(),
+    )
     scoring = RiskScoring(
         "risk-scoring",
         RiskScoringArgs(
@@ -195,8 +211,11 @@ def build(settings: Settings, cluster: Cluster) -> None:
             memory_mebibytes=int(scoring_plan.memory_mebibytes),
             node_port=settings.inference_port,
             addresses=cluster.addresses,
+            endpoint=secrets.required("endpoint"),
+            authority_certificate=secrets.authority.certificate,
+            audit_key=secrets.audit_key,
         ),
-        on_cluster(where[RISK], serving, trained),
+        on_cluster(where[RISK], serving, trained, metrics),
     )
     chosen = build_use_cases(
         settings,

@@ -19,7 +19,7 @@ from portolan.bundle.workshop import Workshop
 from portolan.errors import PortolanError
 
 # The compiler's queue: what other artefacts wait for goes first; Pulumi's command is needed by nobody here.
-COMPILE_ORDER = ("kubernetes", "kserve", "kuberay", "coredns", "etcd", "helm", "etcd-tools", "pulumi")
+COMPILE_ORDER = ("kubernetes", "kserve", "kuberay", "metrics-server", "coredns", "etcd", "helm", "etcd-tools", "pulumi")
 
 ORIGIN, GENERATED = "origin", "generated"  # a file beside the data that says where it came from
 

@@ -17,6 +17,7 @@ import httpx
 from portolan.conformity.check import Check, Needs, Reading, nothing
 from portolan.conformity.depth import by_depth
 from portolan.conformity.store import FEATURES_THAT_ARE_NUMBERS, declarations_from, object_store
+from portolan.platform import access
 
 if TYPE_CHECKING:
     from portolan.conformity.world import World
@@ -145,11 +146,20 @@ def _client(world: World) -> httpx.Client:
             base_url=world.endpoint,
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", **_authorization(world)},
             verify=_trust(world.endpoint_authority),
         ),
     )
     return client
+
+
+def _authorization(world: World) -> dict[str, str]:
+    # an endpoint outside a cluster, such as a test's, asks for no token
+    return (
+        access.Access(world.endpoint_authority, access.caller_token(world.api)).headers
+        if (world.endpoint_authority and world.kubeconfig.is_file())
+        else {}
+    )
 
 
 def _knock(world: World) -> None:

@@ -35,6 +35,7 @@ from portolan.conformity.verification import verify
 from portolan.conformity.world import NODE_PORT, World, opened
 from portolan.errors import PortolanError
 from portolan.output import Format, emit, people
+from portolan.platform.access import authority_file
 from portolan.sites.loader import load_site
 from portolan.sites.schema import HostRole
 from portolan.sizing.plan import Plan, Target
@@ -105,7 +106,14 @@ def verify_site(
     workers = [host.name for host in plan.hosts if host.role is HostRole.WORKER] or [plan.hosts[0].name]
     entrance = next(address for address in addresses if address.name == workers[0]).address
     with connections(addresses) as hosts:
-        world = World(plan=plan, hosts=hosts, kubeconfig=config, endpoint=f"http://{entrance}:{NODE_PORT}", depth=depth)
+        world = World(
+            plan=plan,
+            hosts=hosts,
+            kubeconfig=config,
+            endpoint=f"https://{entrance}:{NODE_PORT}",
+            endpoint_authority=_authority(site.name),
+            depth=depth,
+        )
         people.print(f"verifying {len(targets)} targets of site {site.name} at depth {depth} ...")
         _check_hosts(hosts)
         if beyond_hosts:
@@ -151,6 +159,14 @@ def told_how_to_go_on(site_path: Path, depth: Depth) -> Iterator[None]:
                 soft_wrap=True,
             )
         raise
+
+
+def _authority(site: str) -> Path | None:
+    """Return who signed the endpoint's certificate; None where the site has no platform yet."""
+    try:
+        return authority_file(site)
+    except PortolanError:
+        return None
 
 
 def progress(count: int, note: Callable[[Judgement], None]) -> Callable[[Judgement], None]:

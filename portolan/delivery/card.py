@@ -7,6 +7,7 @@ from pathlib import Path
 from portolan import paths
 from portolan.conformity.reach import host_addresses
 from portolan.conformity.world import NODE_PORT
+from portolan.platform.access import authority_file
 from portolan.sites.schema import HostRole, Site
 
 EXAMPLE = Path(__file__).with_name("declarations-example.csv")
@@ -17,7 +18,7 @@ def endpoint(site_path: Path, site: Site) -> str:
     workers = {host.name for host in site.hosts.nodes if host.role is HostRole.WORKER}
     addresses = host_addresses(site_path)
     chosen = next((one for one in addresses if one.name in workers), addresses[0])
-    return f"http://{chosen.address}:{NODE_PORT}"
+    return f"https://{chosen.address}:{NODE_PORT}"
 
 
 def text(site_path: Path, site: Site) -> str:
@@ -30,6 +31,8 @@ def text(site_path: Path, site: Site) -> str:
         f"  risk scoring   {url}/v1/models/risk-scoring:predict  (KServe V1)",
         f"                 {url}/v2/models/risk-scoring/infer    (Open Inference, V2)",
         f"  score          portolan score {site_path} {example}",
+        f"  call it        curl --cacert {authority_file(site.name)} \\",
+        f'                 -H "Authorization: Bearer $(portolan token {site_path})" ...',
         f"  cluster        export KUBECONFIG=$(portolan kubeconfig {site_path}); kubectl get nodes",
         f'  platform       eval "$(portolan env {site_path})"; pulumi stack',
         f"  verify again   portolan verify {site_path}",

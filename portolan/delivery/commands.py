@@ -72,7 +72,17 @@ def register(app: typer.Typer) -> None:
         """Score declarations by the running service: score, lane and the main reasons of each."""
         from portolan.delivery import card
         from portolan.delivery.score import print_scores, read_declarations, score_declarations
+        from portolan.platform.access import access_of
         from portolan.sites import load_site
 
-        url = card.endpoint(site, load_site(site))
-        print_scores(score_declarations(url, read_declarations(declarations, rows)), output)
+        loaded = load_site(site)
+        read = read_declarations(declarations, rows)
+        print_scores(score_declarations(card.endpoint(site, loaded), read, access_of(loaded.name)), output)
+
+    @app.command()
+    def token(site: Path = SITE) -> None:
+        """Print a token for the risk score, good for an hour: what `Authorization: Bearer` takes."""
+        from portolan.platform.access import access_of
+        from portolan.sites import load_site
+
+        typer.echo(access_of(load_site(site).name).token)

@@ -13,6 +13,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from portolan.errors import PortolanError
 from portolan.model import Model
 from portolan.output import Format, emit, table
+from portolan.platform.access import Access
 
 TIMEOUT_SECONDS = 10.0
 ATTEMPTS = 5
@@ -81,7 +82,9 @@ def read_declarations(path: Path, limit: int) -> list[dict[str, Any]]:
     return found
 
 
-def score_declarations(url: str, declarations: Sequence[dict[str, Any]]) -> tuple[Score, ...]:
+def score_declarations(
+    url: str, declarations: Sequence[dict[str, Any]], access: Access | None = None
+) -> tuple[Score, ...]:
     """Return the service's answers for the declarations, in their order.
 
     Raises PortolanError where the service cannot be reached or refuses.
@@ -96,7 +99,12 @@ def score_declarations(url: str, declarations: Sequence[dict[str, Any]]) -> tupl
         ):
             with attempt:
                 answer = httpx.post(
-                    address, json={"instances": list(declarations)}, timeout=TIMEOUT_SECONDS, trust_env=False
+                    address,
+                    json={"instances": list(declarations)},
+                    headers=access.headers if access else None,
+                    verify=access.trust() if access else True,
+                    timeout=TIMEOUT_SECONDS,
+                    trust_env=False,
                 )
     except httpx.TransportError as error:
         raise PortolanError(

@@ -112,7 +112,9 @@ def _platform(site_path: Path) -> str:
 
 def _score(site_path: Path, site: Site) -> str:
     from portolan.delivery.score import read_declarations, score_declarations
+    from portolan.platform.access import access_of
 
-    scored = score_declarations(card.endpoint(site_path, site), read_declarations(card.EXAMPLE, limit=20))
+    declarations = read_declarations(card.EXAMPLE, limit=20)
+    scored = score_declarations(card.endpoint(site_path, site), declarations, access_of(site.name))
     lanes = {lane: sum(one.lane == lane for one in scored) for lane in ("green", "yellow", "red")}
     return f"{len(scored)} declarations: " + ", ".join(f"{count} {lane}" for lane, count in lanes.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets as random
 import subprocess
@@ -16,12 +17,20 @@ from portolan import paths
 from portolan.errors import PortolanError
 from portolan.files import write_atomically
 from portolan.platform import pki
+from portolan.platform.pki import ServingCertificate
 from portolan.platform.secrets import PlatformSecrets, generate_access_key, load_secrets
 from portolan.platform.toolchain import Toolchain, find
 from portolan.sites.loader import load_site
 from portolan.sites.schema import Site
 
 PROJECT = "portolan"
+METRICS_NAMES = ("metrics-server.kube-system.svc", "metrics-server.kube-system.svc.cluster.local")
+ENDPOINT_NAMES = (
+    "risk-scoring-predictor.risk-scoring.svc",
+    "risk-scoring-predictor.risk-scoring.svc.cluster.local",
+    "risk-scoring-predictor.risk-scoring",
+    "localhost",
+)
 WEBHOOK_NAMES = (
     "kserve-webhook-server-service.kserve.svc",
     "kserve-webhook-server-service.kserve.svc.cluster.local",
@@ -108,7 +117,7 @@ def prepare(site_path: Path, renew_certificates: bool = False) -> Prepared:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _plan(site, places)
     _passphrase(places)
-    _secrets(places, renew_certificates, bursts=site.locations is not None)
+    _secrets(site, places, renew_certificates)
     prepared = Prepared(site, places, toolchain, _variables(site, places, toolchain))
     _configuration(prepared)
     return prepared
@@ -159,7 +168,8 @@ def _passphrase(places: Places) -> None:
         write_atomically(places.passphrase, random.token_urlsafe(32) + "\n")
 
 
-def _secrets(places: Places, renew: bool, bursts: bool = False) -> None:
+def _secrets(site: Site, places: Places, renew: bool) -> None:
+    bursts = site.locations is not None
     now = pki.utc_now()
     if not places.secrets.is_file():
         authority = pki.make_authority(now)
@@ -170,26 +180,52 @@ def _secrets(places: Places, renew: bool, bursts: bool = False) -> None:
             authority=authority,
             kserve_webhook=pki.issue(authority, WEBHOOK_NAMES, now),
         )
+        made = renewed_certificates(made, endpoint_names(site, places))
         write_atomically(places.secrets, made.model_dump_json(indent=2))
     elif renew or bursts:
         known = load_secrets(places.secrets)
-        renewed = renewed_certificates(known) if renew else known
+        renewed = renewed_certificates(known, endpoint_names(site, places)) if renew else known
         if bursts and known.object_store_bursts is None:  # the site got its locations later
             renewed = renewed.model_copy(update={"object_store_bursts": generate_access_key()})
         if renewed != known:
             write_atomically(places.secrets, renewed.model_dump_json(indent=2))
 
 
-def renewed_certificates(known: PlatformSecrets) -> PlatformSecrets:
-    """Return the secrets with certificates that are close to their end made anew; the same value where none is."""
+def endpoint_names(site: Site, places: Places) -> tuple[str, ...]:
+    """Return the names and addresses under which the risk score is reached: inside the cluster, and on its hosts."""
+    hosts = {host.name: host.address for host in site.hosts.nodes}
+    if places.hosts.is_file():
+        document = json.loads(places.hosts.read_text(encoding="utf-8"))
+        hosts |= {host["name"]: str(host["address"]) for host in document["hosts"]}
+    addresses = sorted({str(address) for address in hosts.values() if address})
+    return (*ENDPOINT_NAMES, *sorted(hosts), *addresses, "127.0.0.1")
+
+
+def renewed_certificates(known: PlatformSecrets, endpoint: tuple[str, ...] = ENDPOINT_NAMES) -> PlatformSecrets:
+    """Return the secrets with certificates that are missing, close to their end or for other names made anew.
+
+    The same value where there is none.
+    """
     now = pki.utc_now()
     authority = known.authority
     if pki.expires_soon(authority.certificate, now):
         authority = pki.make_authority(now)
-    webhook = known.kserve_webhook
-    if authority != known.authority or pki.expires_soon(webhook.certificate, now) or webhook.names != WEBHOOK_NAMES:
-        webhook = pki.issue(authority, WEBHOOK_NAMES, now)
-    return known.model_copy(update={"authority": authority, "kserve_webhook": webhook})
+
+    def good(certificate: ServingCertificate | None, names: tuple[str, ...]) -> ServingCertificate:
+        whole = certificate is not None and authority == known.authority and certificate.names == names
+        if certificate is None or not whole or pki.expires_soon(certificate.certificate, now):
+            return pki.issue(authority, names, now)
+        return certificate
+
+    return known.model_copy(
+        update={
+            "authority": authority,
+            "kserve_webhook": good(known.kserve_webhook, WEBHOOK_NAMES),
+            "metrics_server": good(known.metrics_server, METRICS_NAMES),
+            "endpoint": good(known.endpoint, endpoint),
+            "audit_key": known.audit_key or random.token_urlsafe(32),
+        }
+    )
 
 
 def _configuration(prepared: Prepared) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -47,7 +48,7 @@ def make_authority(now: datetime) -> Authority:
 
 
 def issue(authority: Authority, names: tuple[str, ...], now: datetime) -> ServingCertificate:
-    """Return a new serving certificate for `names`, signed by the authority."""
+    """Return a new serving certificate for `names` (of hosts, or addresses), signed by the authority."""
     signer = _load_key(authority.private_key)
     issuer = x509.load_pem_x509_certificate(authority.certificate.encode())
     key = ec.generate_private_key(ec.SECP256R1())
@@ -56,7 +57,7 @@ def issue(authority: Authority, names: tuple[str, ...], now: datetime) -> Servin
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .sign(signer, hashes.SHA256())
     )
@@ -71,6 +72,13 @@ def expires_soon(certificate: str, now: datetime) -> bool:
 def utc_now() -> datetime:
     """Return the time, aware of its zone."""
     return datetime.now(UTC)
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _name(common_name: str) -> x509.Name:

@@ -31,6 +31,18 @@ class PlatformSecrets(Model):
     object_store_bursts: AccessKey | None = None  # of a site with several locations
     authority: Authority
     kserve_webhook: ServingCertificate
+    metrics_server: ServingCertificate | None = None  # secrets of before have none, until the platform is put up again
+    endpoint: ServingCertificate | None = None
+    audit_key: str = ""
+
+    def required(self, name: str) -> ServingCertificate:
+        """Return a certificate by its field's name. Raises PortolanError where these secrets are too old to have it."""
+        found = getattr(self, name)
+        if not isinstance(found, ServingCertificate):
+            raise PortolanError(
+                "the platform's secrets", f"they hold no certificate {name!r}", "run: portolan platform up SITE"
+            )
+        return found
 
 
 def generate_access_key() -> AccessKey:

@@ -14,6 +14,7 @@ from portolan.sizing.use_cases import plan_use_cases
 HOST_AVAILABILITY = 0.99
 
 CHARTS = "limits in upstream's own manifest (KServe 0.20: 100m, 300Mi; KubeRay 1.6: 100m, 512Mi)"
+METRICS = "requests in upstream's own chart (metrics-server 0.8: 100m, 200Mi), memory for some hundred pods"
 WORKING_SET = "assumed working set; `portolan sandbox list` and benchmarks/provisioning measure the real one"
 
 # Training data in memory: columns after feature building, bytes a number, and the copies that reading, encoding and
@@ -56,6 +57,7 @@ def plan_services(site: Site, requirements: Requirements) -> tuple[ServicePlan, 
         _fixed("object-store", 1, 100, 256, WORKING_SET),
         _fixed("kserve-controller", 2 if production else 1, 100, 300, CHARTS),
         _fixed("kuberay-operator", 2 if production else 1, 100, 512, CHARTS),
+        _fixed("metrics-server", 1, 100, 128, METRICS),
         _fixed("risk-training-head", 1, 100, 1280, WORKING_SET),
         _training(site, workers),
         _scoring(site),

@@ -14,6 +14,7 @@ from stacks.platform.objects import Document
 # Kinds without a namespace that the charts use, besides those that say so by their name (ClusterRole ...).
 CLUSTER_WIDE = frozenset(
     {
+        "APIService",
         "CustomResourceDefinition",
         "MutatingWebhookConfiguration",
         "Namespace",

@@ -65,7 +65,7 @@ def _waves(documents: Iterable[Document]) -> tuple[list[Document], list[Document
         kind = document["kind"]
         if kind == "Deployment":
             pods.append(document)
-        elif kind == "Service" or kind.endswith("WebhookConfiguration"):
+        elif kind in ("APIService", "Service") or kind.endswith("WebhookConfiguration"):
             served.append(document)
         else:
             before.append(document)

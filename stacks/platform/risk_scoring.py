@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes as kubernetes
 
+from portolan.platform.pki import ServingCertificate
 from stacks.platform.capability import Capability
+from stacks.platform.certificates import Certificates, CertificatesArgs
 from stacks.platform.helm import render
 from stacks.platform.objects import create
+from stacks.platform.quotas import ROOM_FACTOR
 
 NAME = "risk-scoring"
 READY_TIMEOUT_SECONDS = 600
+AUDIENCE = NAME
+ENDPOINT_SECRET = "risk-scoring-endpoint"
+AUDIT_SECRET = "risk-scoring-audit"
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,9 @@ class RiskScoringArgs:
     memory_mebibytes: int
     node_port: int
     addresses: Sequence[str]
+    endpoint: ServingCertificate
+    authority_certificate: str
+    audit_key: str
 
 
 class RiskScoring(Capability):
@@ -42,11 +54,23 @@ class RiskScoring(Capability):
 
     def __init__(self, name: str, args: RiskScoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("RiskScoring", name, opts)
+        certificates = Certificates(
+            f"{name}-certificates",
+            CertificatesArgs(args.authority_certificate, args.endpoint, args.namespace, ENDPOINT_SECRET),
+            pulumi.ResourceOptions(parent=self, depends_on=opts.depends_on if opts else None),
+        )
+        audit = kubernetes.core.v1.Secret(
+            AUDIT_SECRET,
+            metadata={"name": AUDIT_SECRET, "namespace": args.namespace},
+            data={"key": pulumi.Output.secret(b64encode(args.audit_key.encode()).decode())},
+            opts=self.child(),
+        )
         self.objects = create(
             render(args.chart, NAME, args.namespace, chart_values(args), args.kubernetes_version, args.provider),
             capability=self,
+            after=[certificates.secret, audit],
         )
-        urls = [f"http://{address}:{args.node_port}" for address in args.addresses]
+        urls = [f"https://{address}:{args.node_port}" for address in args.addresses]
         self.urls = pulumi.Output.from_input(urls)
         self.register_outputs({"urls": self.urls})
 
@@ -58,6 +82,11 @@ def chart_values(args: RiskScoringArgs) -> dict[str, Any]:
         "model": {"uri": args.model_uri},
         "credentialsSecret": args.credentials_secret,
         "replicas": args.replicas,
+        "replicasMost": args.replicas * ROOM_FACTOR,
+        "endpointSecret": ENDPOINT_SECRET,
+        "endpointDigest": sha256(args.endpoint.certificate.encode()).hexdigest()[:12],
+        "audience": AUDIENCE,
+        "auditSecret": AUDIT_SECRET,
         "resources": {"cpuMillicores": args.cpu_millicores, "memoryMebibytes": args.memory_mebibytes},
         "nodePort": args.node_port,
         "annotations": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 SERVER = """
@@ -61,5 +60,6 @@ def test_pods_reach_each_other_across_hosts_by_address_and_by_service(sandbox, s
 
 def test_the_endpoint_answers_on_every_host(sandbox):
     for name in sandbox.addresses:
-        answer = httpx.get(f"{sandbox.endpoint(name)}/v2/health/ready", timeout=10, trust_env=False)
+        with sandbox.client(name) as client:
+            answer = client.get("/v2/health/ready")
         assert answer.status_code == 200, name

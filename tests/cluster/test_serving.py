@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from portolan.conformity import endpoints
@@ -11,7 +10,7 @@ from tests.support.declarations import DECLARATIONS
 
 @pytest.fixture
 def client(sandbox):
-    with httpx.Client(base_url=sandbox.endpoint(), timeout=20, trust_env=False) as client:
+    with sandbox.client() as client:
         yield client
 
 

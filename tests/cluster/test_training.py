@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from portolan.conformity import platform
@@ -13,7 +12,9 @@ from tests.support.declarations import DECLARATIONS
 
 @pytest.fixture(scope="module")
 def world(sandbox):
-    connected = World(plan=sandbox.plan, hosts={}, kubeconfig=sandbox.kubeconfig, endpoint=sandbox.endpoint())
+    connected = World(
+        plan=sandbox.plan, hosts={}, kubeconfig=sandbox.kubeconfig, endpoint=sandbox.endpoint(), endpoint_authority=None
+    )
     with opened(connected) as world:
         yield world
 
@@ -44,12 +45,8 @@ def test_the_bucket_holds_what_the_manifest_says(world, prefix):
 
 def test_the_served_model_is_the_trained_one(world, prefix, sandbox):
     manifest = read_manifest(object_store(world), "models", prefix)
-    answer = httpx.post(
-        f"{sandbox.endpoint()}/v1/models/risk-scoring:predict",
-        json={"instances": DECLARATIONS},
-        timeout=20,
-        trust_env=False,
-    )
+    with sandbox.client() as client:
+        answer = client.post("/v1/models/risk-scoring:predict", json={"instances": DECLARATIONS})
     assert answer.json()["model_digest"] == manifest["model_digest"]
 
 

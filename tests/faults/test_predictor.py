@@ -16,12 +16,8 @@ SELECTOR = "serving.kserve.io/inferenceservice=risk-scoring"
 
 def answers(sandbox) -> bool:
     try:
-        answer = httpx.post(
-            f"{sandbox.endpoint()}/v1/models/risk-scoring:predict",
-            json={"instances": DECLARATIONS},
-            timeout=5,
-            trust_env=False,
-        )
+        with sandbox.client() as client:
+            answer = client.post("/v1/models/risk-scoring:predict", json={"instances": DECLARATIONS}, timeout=5)
     except httpx.HTTPError:
         return False
     return answer.status_code == 200

@@ -17,7 +17,7 @@ import yaml
 from portolan import paths
 from portolan.bundle.view import Bundle
 from portolan.platform import pki
-from portolan.platform.environment import WEBHOOK_NAMES
+from portolan.platform.environment import WEBHOOK_NAMES, renewed_certificates
 from portolan.platform.secrets import PlatformSecrets, generate_access_key
 from portolan.requirements import load_requirements
 from portolan.sites.loader import load_site
@@ -93,12 +93,13 @@ def plan():
 def secrets():
     now = pki.utc_now()
     authority = pki.make_authority(now)
-    return PlatformSecrets(
+    made = PlatformSecrets(
         object_store_administrator=generate_access_key(),
         object_store_risk_scoring=generate_access_key(),
         authority=authority,
         kserve_webhook=pki.issue(authority, WEBHOOK_NAMES, now),
     )
+    return renewed_certificates(made)
 
 
 @pytest.fixture(scope="session")

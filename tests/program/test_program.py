@@ -30,6 +30,7 @@ def test_each_capability_is_one_component(registered):
         "Declarations",
         "Training",
         "RiskScoring",
+        "MetricsServer",
     }
 
 
@@ -54,7 +55,7 @@ def test_names_do_not_depend_on_whether_the_cluster_answers():
 
 
 def test_no_object_is_left_to_the_default_namespace(registered):
-    cluster_wide = {"Namespace", "PersistentVolume", "StorageClass", "CustomResourceDefinition"}
+    cluster_wide = {"APIService", "Namespace", "PersistentVolume", "StorageClass", "CustomResourceDefinition"}
     for one in registered.resources:
         kind = one.kind.rsplit(":", 1)[-1]
         if not one.kind.startswith("kubernetes:") or kind in cluster_wide or kind.startswith("Cluster"):

@@ -10,11 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from portolan import paths
 from portolan.conformity.reach import HostAddress, api_client, host_addresses, kubectl
 from portolan.conformity.run import site_plan
 from portolan.conformity.world import NODE_PORT
 from portolan.errors import PortolanError
+from portolan.platform.access import access_of
 from portolan.sites.loader import load_site
 from portolan.sites.schema import HostRole, Site
 from portolan.sizing.plan import Plan
@@ -69,7 +72,14 @@ class Sandbox:
         return next(host.name for host in self.plan.hosts if host.role is HostRole.CONTROL_PLANE)
 
     def endpoint(self, host: str | None = None) -> str:
-        return f"http://{self.addresses[host or self.workers[0]].address}:{NODE_PORT}"
+        return f"https://{self.addresses[host or self.workers[0]].address}:{NODE_PORT}"
+
+    def client(self, host: str | None = None) -> httpx.Client:
+        """A client of the endpoint that trusts the site's authority and may ask for scores."""
+        way = access_of(self.site.name)
+        return httpx.Client(
+            base_url=self.endpoint(host), headers=way.headers, verify=way.trust(), timeout=20, trust_env=False
+        )
 
     @cached_property
     def api(self) -> Any:

@@ -8,7 +8,9 @@ import threading
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
 
+from portolan.errors import PortolanError
 from portolan.platform import pki
 from portolan.platform.environment import WEBHOOK_NAMES, renewed_certificates
 from portolan.platform.secrets import AccessKey, PlatformSecrets
@@ -66,8 +68,27 @@ def test_an_expired_certificate_is_refused(tmp_path):
 
 
 def test_a_fresh_certificate_is_kept():
-    secrets = known(pki.utc_now())
+    secrets = renewed_certificates(known(pki.utc_now()))
     assert renewed_certificates(secrets) == secrets
+
+
+def test_secrets_of_before_get_what_they_lack():
+    secrets = known(pki.utc_now())
+    with pytest.raises(PortolanError, match="platform up"):
+        secrets.required("endpoint")
+    renewed = renewed_certificates(secrets)
+    assert renewed.required("endpoint").names
+    assert renewed.kserve_webhook == secrets.kserve_webhook
+    assert len(renewed.audit_key) >= 32
+
+
+def test_an_endpoint_gets_a_certificate_for_its_addresses(tmp_path):
+    secrets = renewed_certificates(known(pki.utc_now()), ("worker-1", "127.0.0.1"))
+    certificate = x509.load_pem_x509_certificate(secrets.required("endpoint").certificate.encode())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
+    other = renewed_certificates(secrets, ("worker-1", "10.0.0.1"))
+    assert other.required("endpoint") != secrets.required("endpoint")
 
 
 def test_a_certificate_close_to_its_end_is_issued_anew_by_the_same_authority(tmp_path):

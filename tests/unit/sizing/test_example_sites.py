@@ -22,6 +22,7 @@ SERVICES = {
     "object-store",
     "kserve-controller",
     "kuberay-operator",
+    "metrics-server",
 }
 
 

@@ -46,15 +46,17 @@ class Answer(Model):
     errors: str
 
 
-def host_addresses(site: Path) -> tuple[HostAddress, ...]:
+def host_addresses(site: Path, *, standing_only: bool = False) -> tuple[HostAddress, ...]:
     """Return how to reach each host of the site file at `site`: the way that Ansible does.
 
-    Raises PortolanError where a host has no address yet.
+    Raises PortolanError where a host has no address yet, unless only those that have one are asked for.
     """
     from portolan.inventory.document import inventory
     from portolan.inventory.sources import read_sources
 
     variables = inventory(read_sources(site))["_meta"]["hostvars"]
+    if standing_only:
+        variables = {name: of_host for name, of_host in variables.items() if "ansible_host" in of_host}
     for name, of_host in variables.items():
         if "ansible_host" not in of_host:
             raise PortolanError(str(site), f"host {name} does not exist yet", f"run: portolan sandbox up {site}")

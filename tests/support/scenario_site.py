@@ -13,6 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kubernetes.client import ApiException
+from urllib3.exceptions import HTTPError
+
 from portolan import paths
 from portolan.conformity.reach import HostAddress, host_addresses, kubectl
 from portolan.errors import PortolanError
@@ -89,7 +92,7 @@ class ScenarioSite:
 
     def on(self, host: str, script: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a shell script on a host as root; never raises for its exit code."""
-        address = self.addresses[host]
+        address = next(one for one in host_addresses(self.path, standing_only=True) if one.name == host)
         key = ["-i", str(address.private_key), "-o", "IdentitiesOnly=yes"] if address.private_key else []
         command = ["ssh", *SSH, *key, *address.options.split(), "-p", str(address.port)]
         command += [f"{address.user}@{address.address}", "sudo -n sh -s"]
@@ -129,7 +132,7 @@ def wait_for(what: str, look: Callable[[], T | None], seconds: float = 180, paus
             if found:
                 return found
             last = "not yet"
-        except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
+        except (AssertionError, ApiException, HTTPError, OSError, subprocess.TimeoutExpired) as error:
             last = str(error)
         assert time.monotonic() < end, f"{what}: not within {seconds:g} s: {last}"
         time.sleep(pause_seconds)

@@ -64,19 +64,20 @@ class ConfigMapWriter:
         from kubernetes import client
 
         self._core: Any = client.CoreV1Api(api_client(kubeconfig))
+        self._prefix = f"write-{time.time_ns()}-"  # what an earlier writer left is not this one's
 
     def prepare(self) -> None:
         """Make the namespace, empty."""
         self._core.create_namespace({"metadata": {"name": NAMESPACE}})
 
     def __call__(self, number: int) -> None:
-        document = {"metadata": {"name": f"write-{number}"}, "data": {"number": str(number)}}
+        document = {"metadata": {"name": f"{self._prefix}{number}"}, "data": {"number": str(number)}}
         self._core.create_namespaced_config_map(NAMESPACE, document, _request_timeout=(CONNECT_SECONDS, READ_SECONDS))
 
     def stored(self) -> set[int]:
         """Return the numbers that the cluster has."""
         found = self._core.list_namespaced_config_map(NAMESPACE, _request_timeout=60).items
-        return {int(entry.data["number"]) for entry in found if entry.metadata.name.startswith("write-")}
+        return {int(entry.data["number"]) for entry in found if entry.metadata.name.startswith(self._prefix)}
 
     def clear(self) -> None:
         """Remove everything that was written."""

@@ -138,7 +138,7 @@ def test_after_a_total_loss_everything_is_back(
     figure("restore, from bare hosts to Ready nodes", end - hosts_stand, "seconds", "portolan restore")
     figure("recovery time, new hosts included", end - begin, "seconds")
 
-    stored = writer_numbers(stage)
+    stored = writer.stored()
     kept = [at for at, number in writes.succeeded if number in stored]
     figure("recovery point: writes of so long before the loss are gone", lost_at - max(kept), "seconds")
     assert taken == backups(stage)[-1]
@@ -151,10 +151,6 @@ def test_after_a_total_loss_everything_is_back(
     stage.kubectl("-n", "customs", "rollout", "status", "deployment/names", "--timeout=180s")
     nodes = {node["metadata"]["name"] for node in stage.objects("nodes")}
     assert nodes == {*stage.control_planes, *stage.workers}
-
-
-def writer_numbers(stage: ScenarioSite) -> set[int]:
-    return ConfigMapWriter(stage.kubeconfig).stored()
 
 
 def test_a_plain_run_finds_nothing_to_change_after_a_restore(stage: ScenarioSite) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.scenario_site import ScenarioSite, wait_for
-from tests.support.traffic import ConfigMapWriter, Traffic
+from tests.support.traffic import NAMESPACE, ConfigMapWriter, Traffic
 
 pytestmark = pytest.mark.full
 
@@ -77,8 +77,7 @@ def test_a_host_that_loses_its_power_takes_no_acknowledged_write_with_it(
     wait_for("every node is Ready", lambda: ready(stage) == everybody)
     (holder,) = holders(stage, stage.control_planes)
     writer = ConfigMapWriter(stage.kubeconfig)
-    if victim == "control-1":
-        writer.prepare()
+    stage.try_kubectl("create", "namespace", NAMESPACE)  # once for all three
     address = str(stage.site.virtual_address)
 
     with Traffic(writer) as writes:

@@ -2,9 +2,10 @@
 
 `short` tests always run. `full` ones run where the scenario's files are not those of its last recorded pass, or where
 `PORTOLAN_SCENARIO` names it (`make scenario NAME`). Of the changed ones, as many run as fit into
-`PORTOLAN_SCENARIO_MINUTES`, the shortest first; the others are skipped by name. The sandbox is made for the first test
-that asks for `stage`, and taken down after the scenario's last test, whatever came of it; PORTOLAN_TEST_KEEP leaves it
-standing, and PORTOLAN_TEST_REUSE begins with one that was left so, in which case nothing is recorded.
+`PORTOLAN_SCENARIO_MINUTES`, the shortest first; the others are skipped by name, and so is one that has never passed.
+The sandbox is made for the first test that asks for `stage`, and taken down after the scenario's last test, whatever
+came of it; PORTOLAN_TEST_KEEP leaves it standing, and PORTOLAN_TEST_REUSE begins with one that was left so, in which
+case nothing is recorded.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def chosen_in_full(names: Iterable[str]) -> tuple[set[str], dict[str, str]]:
         return {chosen}, {}
     limit = int(os.environ.get(LIMIT, LIMIT_MINUTES))
     loaded = {name: scenarios.load(name) for name in names}
-    changed = {name: one.minutes for name, one in loaded.items() if scenarios.changed(name, one)}
+    never = {name for name in loaded if scenarios.record(name) is None}
+    changed = {name: one.minutes for name, one in loaded.items() if name not in never and scenarios.changed(name, one)}
     fitting = set(scenarios.within(changed, limit))
     late = {
         name: f"changed since its last full pass, and its {minutes} minutes do not fit into {LIMIT} ({limit}): "
@@ -68,7 +70,7 @@ def chosen_in_full(names: Iterable[str]) -> tuple[set[str], dict[str, str]]:
         for name, minutes in changed.items()
         if name not in fitting
     }
-    return fitting, late
+    return fitting, late | {name: f"has never passed in full: make scenario {name}" for name in never}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -64,6 +64,8 @@ def chart_values(args: MetricsServerArgs) -> dict[str, Any]:
         # and what is asked for is how much pods use.
         "args": ["--kubelet-insecure-tls"],
         "securityContext": {"runAsUser": 65532},
+        # The chart's 0 is a default that the API server leaves out again, so every preview would find a change.
+        "livenessProbe": {"initialDelaySeconds": 5},
         "readinessProbe": {"initialDelaySeconds": 5, "periodSeconds": 5},
         "resources": {
             "requests": {"cpu": f"{args.cpu_millicores}m", "memory": f"{args.memory_mebibytes}Mi"},

@@ -14,7 +14,7 @@ from portolan.sizing.use_cases import plan_use_cases
 HOST_AVAILABILITY = 0.99
 
 CHARTS = "limits in upstream's own manifest (KServe 0.20: 100m, 300Mi; KubeRay 1.6: 100m, 512Mi)"
-METRICS = "requests in upstream's own chart (metrics-server 0.8: 100m, 200Mi), memory for some hundred pods"
+METRICS = "requests in upstream's own chart (metrics-server 0.9: 100m, 200Mi), memory for some hundred pods"
 WORKING_SET = "assumed working set; `portolan sandbox list` and benchmarks/provisioning measure the real one"
 
 # Training data in memory: columns after feature building, bytes a number, and the copies that reading, encoding and

@@ -49,15 +49,17 @@ def test_the_sum_is_that_of_the_rounded_lines(priced: Document) -> None:
 
 
 class Cells(HTMLParser):
-    """The values of the cells in a table's foot."""
+    """The values of the cells in the feet of the price schedules."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.foot = False
+        self.schedule = self.foot = False
         self.values: list[Decimal] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.foot = tag == "tfoot" or (self.foot and tag not in ("table", "section"))
+        if tag == "table":
+            self.schedule = (dict(attrs).get("id") or "").startswith("table-schedule-")
+        self.foot = (tag == "tfoot" and self.schedule) or (self.foot and tag not in ("table", "section"))
         value = dict(attrs).get("data-value")
         if self.foot and value:
             self.values.append(Decimal(value))

@@ -21,6 +21,8 @@ LOADS = (
 )
 # What depends on which GPU or server is cheapest is money's choice, not the load's.
 CHOSEN = ("accelerators.", "facility.")
+# What each of several holds or carries is less where more of them share it.
+SHARED = ("streaming.kafka_broker_disk_bytes", "traffic.east_west_bits_per_second")
 
 
 @settings(max_examples=40, deadline=None)
@@ -29,8 +31,7 @@ def test_more_load_never_needs_less(key: str, load: int, more: int, site_of: Any
     before = dict(quantities(size(site_of(gpus=1, **{key: load}), requirements)))
     after = dict(quantities(size(site_of(gpus=1, **{key: load + more}), requirements)))
     for path, quantity in before.items():
-        # More brokers share the same stream, so each may hold less of it.
-        if path.startswith(CHOSEN) or path in ("streaming.kafka_broker_disk_bytes", "pools.gpu.accelerators"):
+        if path.startswith(CHOSEN) or path in (*SHARED, "pools.gpu.accelerators"):
             continue
         assert after[path].value >= quantity.value, path
 

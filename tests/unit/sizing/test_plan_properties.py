@@ -46,7 +46,9 @@ def test_more_declarations_never_need_less(
     assert int(larger.service("risk-scoring").replicas) >= int(fewer.service("risk-scoring").replicas)
     assert cores(larger) >= cores(fewer)
     for (path, before), (_, after) in zip(quantities(fewer), quantities(larger), strict=True):
-        assert after.value >= before.value, path
+        # It is the busiest node's: where the load needs more nodes, each has less to rebuild.
+        if path != "traffic.east_west_bits_per_second":
+            assert after.value >= before.value, path
 
 
 @settings(max_examples=60, deadline=None)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from html.parser import HTMLParser
 from io import BytesIO
-from pathlib import Path
-from typing import Any
 
 import docx as word
 import pytest
-from jsonschema import Draft4Validator
 from openpyxl import load_workbook
 from pypdf import PdfReader
 
@@ -26,8 +22,6 @@ from portolan.requirements import load_requirements
 from portolan.sites import load_site
 from portolan.sizing.engine import size
 from tests.unit.report.conftest import LANGUAGES, SITES, costs_of, report
-
-OCDS_SCHEMA = "PORTOLAN_OCDS_SCHEMA"  # folder with the standard's release-schema.json and release-package-schema.json
 
 
 def amount(text: str) -> Decimal:
@@ -118,43 +112,6 @@ def test_docx_has_the_totals_headings_and_texts_for_pictures(priced: Document) -
 def test_json_has_the_totals_as_decimals(priced: Document) -> None:
     bill = json.loads(plain.render(priced))["bill"]
     assert [Decimal(bill["totals"]["supply"]), Decimal(bill["totals"]["recurrent"])] == totals(priced)
-
-
-def test_ocds_items_and_value_are_those_of_the_bill(priced: Document) -> None:
-    release = json.loads(ocds.render(priced))["releases"][0]
-    tender = release["tender"]
-    assert [item["id"] for item in tender["items"]] == [line.number for line in priced.bill.lines]
-    assert Decimal(str(tender["value"]["amount"])) == sum(totals(priced))
-    assert Decimal(str(release["planning"]["budget"]["amount"]["amount"])) == totals(priced)[0]
-    assert {item["classification"]["scheme"] for item in tender["items"]} == {"CPV"}
-
-
-def test_ocds_has_what_the_standard_requires(document: Document) -> None:
-    package = ocds.package(document)
-    assert {"uri", "version", "publishedDate", "publisher", "releases"} <= set(package)
-    release = package["releases"][0]
-    assert {"ocid", "id", "date", "tag", "initiationType"} <= set(release)
-    assert re.fullmatch(r"ocds-[a-z0-9]{6}-.+", release["ocid"])
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", release["date"])
-    assert release["tender"]["status"] == "planning"
-    known = {party["id"] for party in release["parties"]}
-    assert {release["buyer"]["id"], release["tender"]["procuringEntity"]["id"]} <= known
-    identifiers = [item["id"] for item in release["tender"]["items"]]
-    assert len(identifiers) == len(set(identifiers))
-    assert all(isinstance(item["quantity"], int | float) for item in release["tender"]["items"])
-    assert ("value" in release["tender"]) == (document.bill.currency is not None)
-
-
-@pytest.mark.skipif(OCDS_SCHEMA not in os.environ, reason=f"{OCDS_SCHEMA} names no copy of the published schema")
-def test_ocds_is_valid_against_the_published_schema(document: Document, priced: Document) -> None:
-    folder = Path(os.environ[OCDS_SCHEMA])
-    release = Draft4Validator(json.loads((folder / "release-schema.json").read_text(encoding="utf-8")))
-    outer: dict[str, Any] = json.loads((folder / "release-package-schema.json").read_text(encoding="utf-8"))
-    outer["properties"]["releases"].pop("items")  # checked by `release`, without the network
-    for one in (document, priced):
-        package = ocds.package(one)
-        assert [error.message for error in release.iter_errors(package["releases"][0])] == []
-        assert [error.message for error in Draft4Validator(outer).iter_errors(package)] == []
 
 
 def test_the_pdf_is_tagged_and_has_title_and_language(document: Document) -> None:

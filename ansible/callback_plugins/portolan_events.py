@@ -78,7 +78,8 @@ class CallbackModule(CallbackBase):
         self.result("ignored" if ignore_errors else "failed", result)
 
     def v2_runner_on_unreachable(self, result) -> None:
-        self.result("unreachable", result)
+        # A play that may go on without the host says so; the host is then left out, and nothing has failed.
+        self.result("ignored" if result._task.ignore_unreachable else "unreachable", result)
 
     def v2_playbook_on_stats(self, stats) -> None:
         self.send(kind="end", hosts={host: stats.summarize(host) for host in sorted(stats.processed)})

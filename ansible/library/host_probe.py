@@ -74,6 +74,9 @@ SYSTEM_KEYS = (
 POD_NETWORK = ("/sys/class/net/cni0", "/etc/cni/net.d/10-portolan.conflist")
 
 
+KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf", "/etc/kubernetes/kubelet.conf")
+
+
 def read(path: str) -> str:
     """Return the text of a file, or an empty string where it cannot be read."""
     try:
@@ -211,6 +214,25 @@ def certificate_end() -> str:
     return told.strip().partition("=")[2]
 
 
+def certificate_names() -> list[str]:
+    """Return the names and addresses that the API server's certificate holds for, none where there is none."""
+    command = ["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", "/etc/kubernetes/pki/apiserver.crt"]
+    if not Path(command[-1]).exists() or not shutil.which("openssl"):
+        return []
+    told = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    return sorted(re.findall(r"(?:DNS|IP Address):([^,\s]+)", told))
+
+
+def endpoints() -> dict[str, str]:
+    """Return where each kubeconfig of the host finds the API: path to address and port."""
+    found = {}
+    for name in KUBECONFIGS:
+        server = re.search(r"^\s+server: https://(\S+)$", read(name), re.MULTILINE)
+        if server:
+            found[name] = server.group(1)
+    return found
+
+
 def interfaces() -> dict[str, str]:
     """Return the name of the network interface that has each IPv4 address."""
     told = subprocess.run(["ip", "-json", "-4", "address"], check=False, capture_output=True, text=True).stdout
@@ -270,6 +292,8 @@ def main() -> None:
         "kubelet_version": kubelet_version(),
         "api_server_version": api_server_version(),
         "certificate_end": certificate_end(),
+        "certificate_names": certificate_names(),
+        "endpoints": endpoints(),
         "kubelet_configured": Path("/etc/kubernetes/kubelet.conf").exists(),
         "control_plane": Path("/etc/kubernetes/manifests/kube-apiserver.yaml").exists(),
         "control_plane_finished": Path("/var/lib/portolan/control-plane/finished").exists(),

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from portolan.inventory.events import RoleSummary
 
 SiteFile = Annotated[Path, typer.Argument(help="The site file.", metavar="SITE")]
+PlatformImages = Annotated[
+    bool,
+    typer.Option(
+        " /--without-platform-images", help="Leave out the images of what runs on the cluster: a cluster, bare."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -69,12 +75,7 @@ def run_converge(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")] = False,
     limit: Annotated[str | None, typer.Option(help="Only these hosts or groups (Ansible's pattern).")] = None,
     tags: Annotated[str | None, typer.Option(help="Only these roles, for example containerd,images.")] = None,
-    platform_images: Annotated[
-        bool,
-        typer.Option(
-            " /--without-platform-images", help="Leave out the images of what runs on the cluster: a cluster, bare."
-        ),
-    ] = True,
+    platform_images: PlatformImages = True,
     expect_no_changes: Annotated[
         bool, typer.Option("--expect-no-changes", help="End with 1 where a host changed (or in check mode would).")
     ] = False,
@@ -84,7 +85,7 @@ def run_converge(
     from portolan.inventory.converge import Options, converge
 
     people.print(f"hosts of {site}: {'checking' if check else 'converging'}", markup=False)
-    extra = () if platform_images else ("--extra-vars", "images_of_platform=false")
+    extra = as_options(which_images(platform_images))
     result = converge(site, Options(check=check, limit=limit, tags=tags, extra=extra), print_role)
     if output is Format.TABLE:
         print_result(result)
@@ -142,6 +143,20 @@ def tunnel_rotate(
         print_result(result)
     else:
         emit(result.model_dump(mode="json"), output)
+
+
+def which_images(of_platform: bool) -> tuple[str, ...]:
+    """Return the playbook's variable that leaves out the platform's images; none where they are wanted."""
+    return () if of_platform else ("images_of_platform=false",)
+
+
+def as_options(variables: tuple[str, ...]) -> tuple[str, ...]:
+    """Return variables (`name=value`) as ansible-playbook's options.
+
+    >>> as_options(("a=1",))
+    ('--extra-vars', 'a=1')
+    """
+    return tuple(word for one in variables for word in ("--extra-vars", one))
 
 
 def print_role(role: RoleSummary) -> None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from portolan.inventory.commands import SiteFile, print_result, print_role
+from portolan.inventory.commands import (
+    PlatformImages,
+    SiteFile,
+    as_options,
+    print_result,
+    print_role,
+    which_images,
+)
 from portolan.output import Format, emit, people
 
 if TYPE_CHECKING:
@@ -51,9 +58,7 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Throw away the control plane that stands: go back to the backup.")
     ] = False,
-    platform_images: Annotated[
-        bool, typer.Option(" /--without-platform-images", help="Leave out the images of what runs on the cluster.")
-    ] = True,
+    platform_images: PlatformImages = True,
     output: Output = Format.TABLE,
 ) -> None:
     """Make the cluster anew from a backup, on bare hosts or in place of a broken control plane."""
@@ -68,9 +73,8 @@ def restore(
     if not file.is_file():
         raise PortolanError(str(file), "there is no such file", "name a backup that `portolan backup` wrote")
     people.print(f"restoring {file}", markup=False, soft_wrap=True)
-    extra = [f"restore_file={file.absolute()}", f"restore_replace={replace}"]
-    extra += [] if platform_images else ["images_of_platform=false"]
-    _print(_run(site, "restore.yml", tuple(extra)), output)
+    extra = (f"restore_file={file.absolute()}", f"restore_replace={replace}")
+    _print(_run(site, "restore.yml", extra + which_images(platform_images)), output)
 
 
 def upgrade(
@@ -79,15 +83,12 @@ def upgrade(
     control_plane_only: Annotated[
         bool, typer.Option("--control-plane-only", help="Stop before the workers; a second run goes on with them.")
     ] = False,
-    platform_images: Annotated[
-        bool, typer.Option(" /--without-platform-images", help="Leave out the images of what runs on the cluster.")
-    ] = True,
+    platform_images: PlatformImages = True,
     output: Output = Format.TABLE,
 ) -> None:
     """Take the cluster to this release's Kubernetes, host by host, after a backup; one minor release at a time."""
-    extra = [f"upgrade_workers_at_once={workers_at_once}", f"upgrade_workers={not control_plane_only}"]
-    extra += [] if platform_images else ["images_of_platform=false"]
-    _print(_run(site, "upgrade.yml", tuple(extra)), output)
+    extra = (f"upgrade_workers_at_once={workers_at_once}", f"upgrade_workers={not control_plane_only}")
+    _print(_run(site, "upgrade.yml", extra + which_images(platform_images)), output)
 
 
 def remove(
@@ -122,8 +123,7 @@ def backups(site: str) -> Path:
 def _run(site: Path, playbook: str, variables: tuple[str, ...]) -> ConvergeResult:
     from portolan.inventory.converge import Options, converge
 
-    extra = tuple(word for one in variables for word in ("--extra-vars", one))
-    return converge(site, Options(playbook=playbook, extra=extra), print_role)
+    return converge(site, Options(playbook=playbook, extra=as_options(variables)), print_role)
 
 
 def _print(result: ConvergeResult, output: Format) -> None:

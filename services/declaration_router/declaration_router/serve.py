@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import ssl
 import sys
-from collections.abc import Generator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,22 +20,10 @@ from granian.log import LogLevels
 
 from declaration_router.application import OUTCOMES, Application, Limits
 from declaration_router.parts import NAMES, Part
+from model_server import outgoing
 from model_server.errors import EXIT_COULD_NOT_RUN, ServiceError
 from model_server.serve import DrainingServer
 from model_server.telemetry import Telemetry
-
-CONNECTIONS = 64
-
-
-class TokenOfFile(httpx.Auth):
-    """Shows the token that a file holds now: the cluster renews it in place."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["authorization"] = f"Bearer {self._path.read_text(encoding='ascii').strip()}"
-        yield request
 
 
 def part_of(name: str, address: str) -> Part:
@@ -56,18 +42,8 @@ def part_of(name: str, address: str) -> Part:
 
 
 def client() -> httpx.AsyncClient:
-    """Return the client of all parts. Raises ServiceError where a file that the environment names is missing."""
-    authority, token = os.environ.get("ROUTER_CA_FILE"), os.environ.get("ROUTER_TOKEN_FILE")
-    for variable, path in (("ROUTER_CA_FILE", authority), ("ROUTER_TOKEN_FILE", token)):
-        if path and not Path(path).is_file():
-            raise ServiceError(variable, f"no such file: {path}", "correct or unset it")
-    return httpx.AsyncClient(
-        verify=ssl.create_default_context(cafile=authority) if authority else True,
-        auth=TokenOfFile(Path(token)) if token else None,
-        limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-        timeout=None,  # the budget is the limit
-        trust_env=False,
-    )
+    """Return the client of all parts; the budget is its time limit. Raises ServiceError for a missing file."""
+    return outgoing.client("ROUTER_CA_FILE", "ROUTER_TOKEN_FILE")
 
 
 def budget() -> float:

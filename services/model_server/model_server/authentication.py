@@ -35,6 +35,7 @@ class Asked:
     audience: str
     namespace: str
     name: str
+    subresource: str = "predict"
 
 
 class UnauthorisedError(BadRequestError):
@@ -86,7 +87,7 @@ class Authenticator:
         if not who:
             raise UnauthorisedError(f"the token is not good ({why_not})")
         if why_not:
-            what = f"{who} may not create inferenceservices/predict of {self._asked.name}"
+            what = f"{who} may not create inferenceservices/{self._asked.subresource} of {self._asked.name}"
             raise BadRequestError("authorization", what, "bind the role of its callers to it", status=403)
         return who
 
@@ -119,7 +120,7 @@ class Authenticator:
                     "resourceAttributes": {
                         "group": "serving.kserve.io",
                         "resource": "inferenceservices",
-                        "subresource": "predict",
+                        "subresource": asked.subresource,
                         "verb": "create",
                         "namespace": asked.namespace,
                         "name": asked.name,

@@ -129,6 +129,21 @@ def run(load: Callable[[SealedModel], Model[Any]], name: str, arguments: Sequenc
             tracing.opened(options.model_name),
         )
 
+    serve_until_stopped(telemetry, chosen, "model_server.application:Application", options, application)
+    return 0
+
+
+def serve_until_stopped(
+    telemetry: Telemetry,
+    chosen: settings.Settings,
+    target: str,
+    options: argparse.Namespace,
+    application: Callable[..., Any],
+) -> None:
+    """Run granian's processes with what `application` makes in each, on the address and port of `options`.
+
+    `target` only names the application for people; TLS, drain and the number of workers are those of the settings.
+    """
     encryption = (
         {}
         if chosen.tls is None
@@ -141,7 +156,7 @@ def run(load: Callable[[SealedModel], Model[Any]], name: str, arguments: Sequenc
     server = DrainingServer(
         telemetry,
         chosen.drain_seconds,
-        target="model_server.application:Application",
+        target=target,
         address=options.address,
         port=options.port,
         interface=Interfaces.RSGI,
@@ -157,4 +172,3 @@ def run(load: Callable[[SealedModel], Model[Any]], name: str, arguments: Sequenc
         **encryption,
     )
     server.serve(target_loader=application)
-    return 0

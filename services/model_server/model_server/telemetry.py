@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 ARMS = ("stable", "candidate", "shadow")  # which version answered; a shadow's answers are only compared
 PROTOCOLS = ("v1", "v2", "grpc")
-STATUSES = (200, 400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503, 504)
+STATUSES = (200, 400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 500, 503, 504)
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 BLOCKS = 64  # a worker that comes after a crash takes the next block
 FLAGS = 1  # shared by all, after the blocks; each worker has its own cell of each event

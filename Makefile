@@ -2,7 +2,8 @@
 SITE ?= sites/sandbox.yaml
 TESTS ?= tests
 # Each has tests of its own, run with its own settings.
-SERVICES := model_server risk_scoring text_encoder valuation hs_classification xray_inspection declaration_router
+SERVICES := model_server risk_scoring text_encoder valuation hs_classification xray_inspection declaration_router \
+  language_assistant
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

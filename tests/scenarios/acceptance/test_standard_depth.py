@@ -1,0 +1,86 @@
+"""A site that stands, at depth standard: everything that exists is measured, and nothing else is claimed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.scenario_site import ScenarioSite
+
+pytestmark = pytest.mark.full
+
+STANDARD_SECONDS = 15 * 60  # what the depth promises
+# What hosts without silicon of their own cannot show: accelerators, firmware, a management controller, a NAS.
+ABSENT = (
+    "*accelerator*", "cluster.gpus-per-node", "host.memory-kind", "host.memory-speed", "host.memory-channels",
+    "host.memory-error*", "host.sensors*", "host.power*", "host.disk-nvme", "host.shared-storage-*", "host.link-*",
+    "host.third-level-cache-bytes", "host.simultaneous-multithreading",
+)  # fmt: skip
+
+Standard = tuple[dict[str, Any], Path, float]  # what it printed, where its evidence lies, the seconds that it took
+
+
+@pytest.fixture(scope="module")
+def standard(stage: ScenarioSite, figure: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Standard:
+    folder = tmp_path_factory.mktemp("standard")
+    begin = time.monotonic()
+    done = stage.portolan("verify", "--depth", "standard", "-o", "json", "--evidence", str(folder))
+    seconds = time.monotonic() - begin
+    figure("verification at depth standard", seconds, "seconds", "portolan verify --depth standard")
+    assert done.returncode in (0, 1), done.stderr[-3000:]
+    document: dict[str, Any] = json.loads(done.stdout)
+    for verdict, number in document["summary"].items():
+        figure(f"targets that are {verdict}", number, "targets")
+    return document, folder, seconds
+
+
+def test_everything_that_exists_here_is_measured(standard: Standard) -> None:
+    silent = {
+        f"{entry['target']['check']} of {entry['target']['subject']}": entry["explanation"]
+        for entry in standard[0]["judgements"]
+        if entry["verdict"] == "not-measured" and not any(fnmatch(entry["target"]["check"], one) for one in ABSENT)
+    }
+    assert silent == {}
+
+
+def test_what_does_not_exist_here_is_not_measured_and_says_why(standard: Standard) -> None:
+    of_devices = [entry for entry in standard[0]["judgements"] if "accelerator" in entry["target"]["check"]]
+    assert of_devices
+    assert {entry["verdict"] for entry in of_devices} == {"not-measured"}
+    assert all(entry["explanation"] for entry in standard[0]["judgements"] if entry["verdict"] == "not-measured")
+
+
+def test_no_check_broke(standard: Standard) -> None:
+    assert [entry["explanation"] for entry in standard[0]["judgements"] if "Error: " in entry["explanation"]] == []
+
+
+def test_it_keeps_to_its_time(standard: Standard) -> None:
+    assert standard[2] < STANDARD_SECONDS
+
+
+def test_judging_the_evidence_again_gives_the_same(stage: ScenarioSite, standard: Standard) -> None:
+    document, folder, _ = standard
+    again = stage.portolan("verify", "--from", str(folder), "-o", "json")
+    assert json.loads(again.stdout)["summary"] == document["summary"]
+
+
+def test_a_thousand_simulated_nodes_are_placed_upon_and_go(stage: ScenarioSite, figure: Callable[..., None]) -> None:
+    only = ("--depth", "burn-in", "--only", "cluster.[pq]*")
+    done = stage.portolan("verify", *only, "-o", "json")
+    assert done.returncode in (0, 1), done.stderr[-3000:]
+    values = {
+        entry["target"]["check"]: (entry["evidence"]["value"], entry["explanation"])
+        for entry in json.loads(done.stdout)["judgements"]
+    }
+    for check, unit in (("cluster.pods-placed", "pods/s"), ("cluster.queue-seconds", "seconds")):
+        value, why = values[check]
+        assert value is not None, why
+        figure(check, value, unit, "portolan verify --depth burn-in")
+    assert stage.objects("nodes", "-l", "portolan.dev/simulated-node") == []
+    assert stage.try_kubectl("get", "namespace", "portolan-scheduling").returncode != 0

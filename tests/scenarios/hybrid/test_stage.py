@@ -6,14 +6,16 @@ import json
 import re
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import pytest
 
+from portolan.conformity.world import NODE_PORT
+from portolan.platform.access import access_of
 from tests.support.scenario_site import ScenarioSite, wait_for
 
 pytestmark = pytest.mark.full
@@ -65,30 +67,34 @@ class Answers:
     longest_seconds: float = 0.0
 
 
-def score(stage: ScenarioSite) -> Any:
-    address = stage.addresses["worker-1"].address
-    request = urllib.request.Request(
-        f"http://{address}:30080/v1/models/risk-scoring:predict",
-        data=json.dumps({"instances": [DECLARATION]}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:
-        return json.loads(answer.read())["predictions"][0]
+def officer(stage: ScenarioSite) -> httpx.Client:
+    """Return a client who may ask for scores, connected anew for each request as many officers would be."""
+    way, address = access_of(stage.site.name), stage.addresses["worker-1"].address
+    alone = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(
+        base_url=f"https://{address}:{NODE_PORT}", headers=way.headers, verify=way.trust(), timeout=REQUEST_SECONDS,
+        limits=alone, trust_env=False,
+    )  # fmt: skip
+
+
+def score(client: httpx.Client) -> Any:
+    answer = client.post("/v1/models/risk-scoring:predict", json={"instances": [DECLARATION]})
+    return answer.raise_for_status().json()["predictions"][0]
 
 
 @contextmanager
 def asking(stage: ScenarioSite, pause_seconds: float = 0.5) -> Iterator[Answers]:
     """Ask for a score all the time, and note what comes back."""
-    answers, stop = Answers(), threading.Event()
+    answers, stop, client = Answers(), threading.Event(), officer(stage)
 
     def ask() -> None:
         while not stop.is_set():
             begin = time.monotonic()
             try:
-                score(stage)
+                score(client)
                 answers.good += 1
-            except OSError as error:
-                answers.bad.append(str(error))
+            except httpx.HTTPError as error:
+                answers.bad.append(repr(error))
             answers.longest_seconds = max(answers.longest_seconds, time.monotonic() - begin)
             stop.wait(pause_seconds)
 
@@ -99,6 +105,7 @@ def asking(stage: ScenarioSite, pause_seconds: float = 0.5) -> Iterator[Answers]
     finally:
         stop.set()
         thread.join()
+        client.close()
 
 
 def burst(stage: ScenarioSite, name: str) -> dict[str, Any]:
@@ -148,7 +155,7 @@ def test_names_are_resolved_in_each_place(stage: ScenarioSite) -> None:
     assert any(node.startswith("cloud-") for node in where)
     assert any(not node.startswith("cloud-") for node in where)
     corefile = stage.kubectl("get", "configmap", "coredns", "-n", "kube-system", "-o", "jsonpath={.data.Corefile}")
-    assert "cloud-2.region.hybrid.internal" in corefile
+    assert "cloud-2.region.two-places.internal" in corefile
 
 
 def test_a_sensitive_pod_asked_for_in_the_cloud_is_refused_with_the_requirement(stage: ScenarioSite) -> None:

@@ -18,7 +18,7 @@ from stacks.platform.namespaces import Namespaces, NamespacesArgs
 from stacks.platform.object_store import CLIENT_LABEL, REGION, Identity, ObjectStore, ObjectStoreArgs
 from stacks.platform.quotas import namespace_specs
 from stacks.platform.residency import Residency, ResidencyArgs
-from stacks.platform.risk_scoring import RiskScoring, RiskScoringArgs
+from stacks.platform.risk_scoring import AUDIENCE, RiskScoring, RiskScoringArgs
 from stacks.platform.storage import Storage, StorageArgs
 from stacks.settings import Settings
 from stacks.use_cases import Surroundings, build_use_cases
@@ -227,7 +227,11 @@ def build(settings: Settings, cluster: Cluster) -> None:
             store_url=store_url,
             region=REGION,
             credentials_secret=CREDENTIALS,
-            risk_address=f"http://{RISK}-predictor.{RISK}/{RISK}",
+            risk_address=f"https://{RISK}-predictor.{RISK}:80/{RISK}",
+            risk_caller_role=f"{RISK}-caller",
+            audience=AUDIENCE,
+            authority_certificate=secrets.authority.certificate,
+            models_certificate=secrets.required("models"),
         ),
         [where[RISK], serving, declarations],
     )

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import pulumi
 
+from portolan.platform.pki import ServingCertificate
 from portolan.sizing.plan import ServicePlan
 from stacks.clusters.interface import Cluster
+from stacks.platform.certificates import Certificates, CertificatesArgs
 from stacks.platform.customs_model import USE_CASES, CustomsModel, CustomsModelArgs
 from stacks.platform.declaration_router import NAME as ROUTER
 from stacks.platform.declaration_router import DeclarationRouter, DeclarationRouterArgs
 from stacks.settings import Settings
 
 IMAGE = "customs-models"
+CERTIFICATE_SECRET = "customs-models-endpoint"
 PARTS = {"hs-classification": "classification", "valuation": "valuation"}
 
 
@@ -29,6 +33,10 @@ class Surroundings:
     region: str
     credentials_secret: str
     risk_address: str
+    risk_caller_role: str
+    audience: str
+    authority_certificate: str
+    models_certificate: ServingCertificate
 
 
 def build_use_cases(
@@ -36,7 +44,15 @@ def build_use_cases(
 ) -> dict[str, pulumi.Output[str]]:
     """Declare the models that the plan has, and return the stack's outputs of them."""
     plan, sources = settings.plan, settings.sources
-    options = pulumi.ResourceOptions(providers=[cluster.provider], depends_on=list(after))
+    if not any(plan.has_service(name) for name in (*USE_CASES, ROUTER)):
+        return {}
+    certificates = Certificates(
+        "customs-models-certificates",
+        CertificatesArgs(around.authority_certificate, around.models_certificate, around.namespace, CERTIFICATE_SECRET),
+        pulumi.ResourceOptions(providers=[cluster.provider], depends_on=list(after)),
+    )
+    after = [*after, certificates]
+    options = pulumi.ResourceOptions(providers=[cluster.provider], depends_on=after)
     outputs: dict[str, pulumi.Output[str]] = {}
     models: dict[str, CustomsModel] = {}
     for name, use_case in USE_CASES.items():
@@ -61,6 +77,9 @@ def build_use_cases(
                 **_size(service),
                 training_cpu_millicores=int(training.cpu_millicores),
                 training_memory_mebibytes=int(training.memory_mebibytes),
+                endpoint_secret=CERTIFICATE_SECRET,
+                endpoint_digest=sha256(around.models_certificate.certificate.encode()).hexdigest()[:12],
+                audience=around.audience,
             ),
             options,
         )
@@ -76,6 +95,12 @@ def build_use_cases(
                 image=sources.image(IMAGE),
                 parts={"risk": around.risk_address}
                 | {PARTS[name]: model.address for name, model in models.items() if name in PARTS},
+                authority_secret=CERTIFICATE_SECRET,
+                audience=around.audience,
+                caller_roles=[
+                    around.risk_caller_role,
+                    *(model.caller_role for name, model in models.items() if name in PARTS),
+                ],
                 budget_seconds=settings.router_budget_seconds,
                 **_size(plan.service(ROUTER)),
             ),

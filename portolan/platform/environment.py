@@ -31,6 +31,11 @@ ENDPOINT_NAMES = (
     "risk-scoring-predictor.risk-scoring",
     "localhost",
 )
+MODEL_NAMES = tuple(
+    f"{name}-predictor.risk-scoring{suffix}"
+    for name in ("hs-classification", "valuation", "xray-inspection")
+    for suffix in ("", ".svc", ".svc.cluster.local")
+)
 WEBHOOK_NAMES = (
     "kserve-webhook-server-service.kserve.svc",
     "kserve-webhook-server-service.kserve.svc.cluster.local",
@@ -223,6 +228,7 @@ def renewed_certificates(known: PlatformSecrets, endpoint: tuple[str, ...] = END
             "kserve_webhook": good(known.kserve_webhook, WEBHOOK_NAMES),
             "metrics_server": good(known.metrics_server, METRICS_NAMES),
             "endpoint": good(known.endpoint, endpoint),
+            "models": good(known.models, MODEL_NAMES),
             "audit_key": known.audit_key or random.token_urlsafe(32),
         }
     )

@@ -33,6 +33,7 @@ class PlatformSecrets(Model):
     kserve_webhook: ServingCertificate
     metrics_server: ServingCertificate | None = None  # secrets of before have none, until the platform is put up again
     endpoint: ServingCertificate | None = None
+    models: ServingCertificate | None = None  # of the models beside risk scoring: one for all of them
     audit_key: str = ""
 
     def required(self, name: str) -> ServingCertificate:

@@ -67,6 +67,9 @@ class CustomsModelArgs:
     memory_mebibytes: int
     training_cpu_millicores: int
     training_memory_mebibytes: int
+    endpoint_secret: str
+    endpoint_digest: str
+    audience: str
     accelerators: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -78,7 +81,9 @@ class CustomsModel(Capability):
     def __init__(self, name: str, args: CustomsModelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("CustomsModel", name, opts)
         self.model_uri_text = f"{args.models_uri}/{model_version(args)}"
-        self.address = f"http://{name}-predictor.{args.namespace}/{name}"
+        # KServe's Service answers on port 80, whatever is spoken there.
+        self.address = f"https://{name}-predictor.{args.namespace}:80/{name}"
+        self.caller_role = f"{name}-caller"
         documents = render(
             args.chart,
             name,
@@ -124,6 +129,9 @@ def chart_values(args: CustomsModelArgs, model_uri: str) -> dict[str, Any]:
         },
         "objectStore": {"url": args.store_url, "region": args.region},
         "credentialsSecret": args.credentials_secret,
+        "endpointSecret": args.endpoint_secret,
+        "endpointDigest": args.endpoint_digest,
+        "audience": args.audience,
         "replicas": args.replicas,
         "resources": {"cpuMillicores": args.cpu_millicores, "memoryMebibytes": args.memory_mebibytes},
         "accelerators": dict(args.accelerators),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ NAME = "declaration-router"
 
 @dataclass(frozen=True)
 class DeclarationRouterArgs:
-    """Image, the addresses of the models by part, how long an answer may take, and size."""
+    """Image, where the models are asked and by whose leave, how long an answer may take, and size."""
 
     provider: pulumi.ProviderResource
     kubernetes_version: str
@@ -30,6 +30,9 @@ class DeclarationRouterArgs:
     replicas: int
     cpu_millicores: int
     memory_mebibytes: int
+    authority_secret: str
+    audience: str
+    caller_roles: Sequence[str]
 
 
 class DeclarationRouter(Capability):
@@ -50,6 +53,9 @@ def chart_values(args: DeclarationRouterArgs) -> dict[str, Any]:
     return {
         "image": args.image,
         "parts": dict(args.parts),
+        "authoritySecret": args.authority_secret,
+        "audience": args.audience,
+        "callerRoles": list(args.caller_roles),
         "budgetSeconds": args.budget_seconds,
         "replicas": args.replicas,
         "resources": {"cpuMillicores": args.cpu_millicores, "memoryMebibytes": args.memory_mebibytes},

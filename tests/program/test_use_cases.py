@@ -81,9 +81,9 @@ def test_the_router_asks_every_model_of_a_declaration(with_models):
     asked = dict(zip(router["args"][::2], router["args"][1::2], strict=True))
     assert asked.pop("--port") == "8080"
     assert asked == {
-        "--risk": "http://risk-scoring-predictor.risk-scoring/risk-scoring",
-        "--classification": "http://hs-classification-predictor.risk-scoring/hs-classification",
-        "--valuation": "http://valuation-predictor.risk-scoring/valuation",
+        "--risk": "https://risk-scoring-predictor.risk-scoring:80/risk-scoring",
+        "--classification": "https://hs-classification-predictor.risk-scoring:80/hs-classification",
+        "--valuation": "https://valuation-predictor.risk-scoring:80/valuation",
     }
 
 

@@ -14,6 +14,15 @@ seccompProfile:
   type: RuntimeDefault
 {{- end }}
 
+{{/* With a certificate the server speaks TLS and nothing else. */}}
+{{- define "customs-model.scheme" -}}
+{{- if .Values.endpointSecret -}}https{{- else -}}http{{- end -}}
+{{- end }}
+
+{{- define "customs-model.port" -}}
+{{- if .Values.endpointSecret -}}8443{{- else -}}8080{{- end -}}
+{{- end }}
+
 {{/* Quantities in the API server's canonical form: custom resources come back in it, and nothing must seem changed. */}}
 {{- define "customs-model.cpu" -}}
 {{- $millicores := int . -}}

@@ -8,7 +8,7 @@ from enum import StrEnum
 import typer
 
 from benchmarks.figures import Figure, good, show, write
-from benchmarks.provisioning import hosts, platform
+from benchmarks.provisioning import hosts, platform, scale
 from benchmarks.provisioning.site import standing_hosts
 from portolan.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, PortolanError
 from portolan.output import people
@@ -19,11 +19,14 @@ class Part(StrEnum):
 
     HOSTS = "hosts"
     PLATFORM = "platform"
+    SCALE = "scale"
     ALL = "all"
 
 
 def main(
-    only: Part = typer.Option(Part.ALL, "--only", help="hosts: Ansible and kubeadm; platform: Pulumi, kubectl, idle."),
+    only: Part = typer.Option(
+        Part.ALL, "--only", help="hosts: Ansible and kubeadm; platform: Pulumi, kubectl, idle; scale: 1, 3, 6 hosts."
+    ),
     repeat: int = typer.Option(1, "--repeat", min=1, help="How often Ansible and kubeadm are timed, in turns."),
     keep: bool = typer.Option(False, "--keep", help="Leave the benchmark's hosts standing."),
 ) -> None:
@@ -32,6 +35,10 @@ def main(
     Exit code 0: every ratio is within its limit. 1: one is not. 2: it could not run.
     """
     figures: list[Figure] = []
+    if only is Part.SCALE:
+        figures = scale.measure(keep)
+        show("Provisioning", figures, write("provisioning", figures))
+        raise typer.Exit(EXIT_FAILED if any(good(one) is False for one in figures) else 0)
     with standing_hosts(keep) as bench:
         if only in (Part.HOSTS, Part.ALL):
             figures += hosts.measure(bench, repeat)

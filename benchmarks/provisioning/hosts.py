@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.figures import Figure, figure, median
-from benchmarks.provisioning.site import SITE, Bench, command, timed
+from benchmarks.provisioning.site import Bench, command, timed
 from portolan import paths
 from portolan.errors import PortolanError
 
@@ -60,11 +60,11 @@ rm /run/join.yaml
 """
 
 
-def playbook(bench: Bench) -> None:
+def playbook(bench: Bench, *arguments: str) -> None:
     """Run the playbook as an operations team does, and see that every node is Ready."""
     folder, tools = paths.REPOSITORY / "ansible", Path(sys.executable).parent
-    environment = {"PORTOLAN_SITE": str(SITE), "PATH": f"{tools}:{os.environ['PATH']}"}
-    command([str(tools / "ansible-playbook"), "site.yml"], directory=folder, more=environment)
+    environment = {"PORTOLAN_SITE": str(bench.site_path), "PATH": f"{tools}:{os.environ['PATH']}"}
+    command([str(tools / "ansible-playbook"), "site.yml", *arguments], directory=folder, more=environment)
     wait_until_ready(bench)
 
 
@@ -79,7 +79,7 @@ def bare_kubeadm(bench: Bench) -> None:
     words = bench.shell(bench.control_plane, "kubeadm token create --print-join-command").split()
     bench.kubeconfig.write_text(bench.shell(bench.control_plane, "cat /etc/kubernetes/admin.conf"), encoding="utf-8")
     token, digest = (words[words.index(flag) + 1] for flag in ("--token", "--discovery-token-ca-cert-hash"))
-    with ThreadPoolExecutor(max_workers=len(bench.workers)) as pool:
+    with ThreadPoolExecutor(max_workers=max(1, len(bench.workers))) as pool:
         joins = [
             pool.submit(bench.shell, name, JOIN, words[2], token, digest, name, bench.hosts[name].address.address)
             for name in bench.workers

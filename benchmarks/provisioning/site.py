@@ -27,6 +27,7 @@ class Bench:
     """The benchmark's site: its file, its hosts, its state."""
 
     name: str
+    site_path: Path
     hosts: Mapping[str, HostConnection]
     control_plane: str
 
@@ -103,15 +104,15 @@ def timed(what: str, work: Callable[[], object]) -> float:
 
 
 @contextmanager
-def standing_hosts(keep: bool) -> Iterator[Bench]:
+def standing_hosts(keep: bool, path: Path = SITE) -> Iterator[Bench]:
     """Yield the site with bare hosts; they are gone afterwards unless they are to be kept."""
-    site = load_site(SITE)
-    portolan("sandbox", "down", str(SITE))
-    portolan("sandbox", "up", str(SITE))
+    site = load_site(path)
+    portolan("sandbox", "down", str(path))
+    portolan("sandbox", "up", str(path))
     control = next(node.name for node in site.hosts.nodes if node.role.value == "control-plane")
     try:
-        with connections(host_addresses(SITE)) as hosts:
-            yield Bench(name=site.name, hosts=hosts, control_plane=control)
+        with connections(host_addresses(path)) as hosts:
+            yield Bench(name=site.name, site_path=path, hosts=hosts, control_plane=control)
     finally:
         if not keep:
-            portolan("sandbox", "down", str(SITE))
+            portolan("sandbox", "down", str(path))

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from benchmarks import figures
-from benchmarks.provisioning import hosts, platform
+from benchmarks.provisioning import hosts, platform, scale
 from portolan import paths
+from portolan.sites.loader import load_site
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"hush"'}
 STACK = {
@@ -97,3 +98,12 @@ def test_figures_that_were_not_measured_again_are_kept(tmp_path, monkeypatch):
         *("name", "value", "unit", "statistic", "target", "peer", "peer_value", "ratio", "limit", "host", "time"),
         "command",
     }
+
+
+@pytest.mark.parametrize("number", scale.SIZES)
+def test_a_size_has_one_control_plane_and_the_rest_workers(monkeypatch, tmp_path, number):
+    monkeypatch.setattr("portolan.paths.build", lambda: tmp_path)
+    site = load_site(scale.site_of(number))
+    roles = [node.role.value for node in site.hosts.nodes]
+    assert roles == ["control-plane"] + ["worker"] * (number - 1)
+    assert site.name == f"benchmark-{number}"  # its state is not that of another size

@@ -115,14 +115,26 @@ def listeners(ports: list[int]) -> dict[str, str]:
         return {}
     names: dict[str, str] = {}
     for process in (entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        for inode in sockets(process):
+            names[inode] = read(f"/proc/{process}/comm").strip()
+    return {str(port): names.get(inode, "unknown") for port, inode in inodes.items()}
+
+
+def sockets(process: str) -> list[str]:
+    """Return the inodes of a process's sockets; one that it closes meanwhile hides none of the others."""
+    found = []
+    try:
+        descriptors = list(Path(f"/proc/{process}/fd").iterdir())
+    except OSError:
+        return []
+    for descriptor in descriptors:
         try:
-            for descriptor in Path(f"/proc/{process}/fd").iterdir():
-                target = str(descriptor.readlink())
-                if target.startswith("socket:["):
-                    names[target[8:-1]] = read(f"/proc/{process}/comm").strip()
+            target = str(descriptor.readlink())
         except OSError:
             continue
-    return {str(port): names.get(inode, "unknown") for port, inode in inodes.items()}
+        if target.startswith("socket:["):
+            found.append(target[8:-1])
+    return found
 
 
 def system_keys(wanted: list[str]) -> dict[str, bool]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 from tests.ansible.loading import load
 
@@ -73,3 +75,29 @@ def test_the_probe_sees_who_listens_on_this_machine():
         port = server.getsockname()[1]
         assert list(probe.listeners([port])) == [str(port)]
     assert probe.listeners([port]) == {}
+
+
+BUSY = """
+import os, socket, sys, threading
+opened = [os.open("/dev/null", os.O_RDONLY) for _ in range(64)]
+held = socket.create_server(("127.0.0.1", 0))  # its number is above theirs: it is looked at after them
+def churn():
+    global opened
+    while True:
+        for one in opened:
+            os.close(one)
+        opened = [os.open("/dev/null", os.O_RDONLY) for _ in range(64)]
+threading.Thread(target=churn, daemon=True).start()
+print(held.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_listener_is_named_though_its_process_opens_and_closes_files_all_the_time():
+    busy = subprocess.Popen([sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        port = int(busy.stdout.readline())
+        assert "unknown" not in {probe.listeners([port])[str(port)] for _ in range(50)}
+    finally:
+        busy.kill()
+        busy.wait()

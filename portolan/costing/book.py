@@ -34,7 +34,7 @@ def load_catalogue(folder: Path = FOLDER) -> dict[str, CatalogueItem]:
 
 
 def catalogue_with(price_book: Path | None) -> dict[str, CatalogueItem]:
-    """Return the catalogue, with the items of a price book in place of its own."""
+    """Return the catalogue, with the items of a price book in place of its own, or beside them."""
     catalogue = dict(load_catalogue())
     if price_book is not None:
         catalogue |= {item.id: item for item in read_items(price_book)}
@@ -48,9 +48,18 @@ def read_items(path: Path) -> Iterable[CatalogueItem]:
 
     try:
         rows: Any = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except (OSError, MarkedYAMLError) as error:
-        raise PortolanError(str(path), f"cannot be read: {error}", "give a YAML list of catalogue items") from error
-    if not rows or not isinstance(rows, list):
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+        raise PortolanError(str(path), what, "give the path of a YAML list of catalogue items") from error
+    except UnicodeDecodeError as error:
+        raise PortolanError(str(path), "is not UTF-8", "save it as UTF-8") from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        what = f"not YAML: {error.problem or error.context}"
+        raise PortolanError(f"{path}:{line}", what, "correct the line; see docs/reference/catalogue.md") from error
+    if rows is not None and not isinstance(rows, list):
+        raise PortolanError(f"{path}:1", "holds no list", "begin each item with `- `; see docs/reference/catalogue.md")
+    if not rows:
         raise PortolanError(f"{path}:1", "the catalogue is empty", "give it items; see docs/reference/catalogue.md")
     lines: Any = getattr(rows, "lc", None)
     found = []

@@ -45,7 +45,9 @@ def register(app: typer.Typer) -> None:
         output: Output = typer.Option(Output.TABLE, "-o", "--output", help="How the costs are printed."),
         draws: int = typer.Option(1000, min=10, max=100_000, help="Draws behind the ranges."),
         seed: int = typer.Option(1, min=0, help="Seed of the draws: the same seed gives the same ranges."),
-        price_book: Path | None = typer.Option(None, help="YAML file whose items replace those of the catalogue."),
+        price_book: Path | None = typer.Option(
+            None, help="YAML file whose items replace those of the catalogue, or are added to them."
+        ),
     ) -> None:
         """Cost a site: on-premises, cloud and hybrid over its horizon, with ranges and what drives them."""
         from portolan.output import Format, emit

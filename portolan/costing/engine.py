@@ -81,7 +81,7 @@ def cost(
 ) -> CostReport:
     """Return the cost report of a site: a pure function of its arguments."""
     horizon, growth, rate = site.workload.horizon_years, site.workload.growth_per_year, site.finance.discount_rate
-    plans = {name: size(twin(site, name), requirements) for name in shapes.OPTIONS}
+    plans = {name: size(twin(site, name), requirements, catalogue) for name in shapes.OPTIONS}
     bills = {name: bill_of(twin(site, name), plans[name], name, catalogue, today) for name in shapes.OPTIONS}
     used = sorted({line.catalogue_item for bill in bills.values() for line in bill.lines if line.price})
     prices = {item: price for item in used if (price := catalogue[item].price) is not None}

@@ -10,9 +10,9 @@ from portolan.errors import PortolanError
 from portolan.output import Format, emit, table
 
 
-def explain_line(site: Path, item: str, output: Format) -> None:
+def explain_line(site: Path, item: str, output: Format, price_book: Path | None = None) -> None:
     """Print the chain behind a line of the bill; raises PortolanError with near names where there is no such line."""
-    lines = {line.item: line for option in report_of(site, 10, 1, None).options for line in option.bill.lines}
+    lines = {line.item: line for option in report_of(site, 10, 1, price_book).options for line in option.bill.lines}
     if item not in lines:
         near = get_close_matches(item, lines, n=3, cutoff=0.5) or list(lines)
         raise PortolanError(f"bill of {site}", f"no line called '{item}'", f"did you mean {', '.join(near)}?")

@@ -6,11 +6,12 @@ of UN/CEFACT recommendation 20 (C62: one, ANN: year).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from portolan.costing.shapes import CostReport
+from portolan.costing.book import load_catalogue
+from portolan.costing.shapes import CatalogueItem, CostReport
 from portolan.report.content import Bill, BillLine
 from portolan.report.estimate import estimated
 from portolan.report.language import Tongue
@@ -32,11 +33,16 @@ ONE, YEAR = "C62", "ANN"
 
 
 def bill_of(
-    site: Site, plan: Plan, requirements: Requirements, tongue: Tongue, costs: CostReport | None = None
+    site: Site,
+    plan: Plan,
+    requirements: Requirements,
+    tongue: Tongue,
+    costs: CostReport | None = None,
+    catalogue: Mapping[str, CatalogueItem] | None = None,
 ) -> Bill:
     """Return the bill of quantities: with the estimate of the chosen option, or of the plan without prices."""
     if costs is not None:
-        lines = estimated(site, plan, requirements, tongue, costs)
+        lines = estimated(site, plan, requirements, tongue, costs, catalogue or load_catalogue())
         return Bill(currency=costs.currency, lines=numbered(lines))
     goods = [*_servers(plan, tongue), *_storage(plan, tongue), *_network(plan, tongue)]
     everything = [*goods, *_services(plan, requirements, tongue), *_rented(plan, tongue), *_recurrent(tongue)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from portolan.costing.book import load_catalogue
-from portolan.costing.shapes import CostReport, Option
+from portolan.costing.shapes import CatalogueItem, CostReport, Option
 from portolan.report.content import Bill, Cell
 from portolan.report.language import Tongue
 from portolan.requirements.schema import Requirement, Requirements
@@ -26,6 +27,7 @@ class Case:
     tongue: Tongue
     issued: date
     costs: CostReport | None = None  # None: nobody has priced the site
+    catalogue: Mapping[str, CatalogueItem] = field(default_factory=load_catalogue)
 
     @property
     def binding(self) -> tuple[Requirement, ...]:
@@ -61,7 +63,7 @@ class Case:
         """Return the name of a priced input: an item of the catalogue, or the load."""
         if identity == "load":
             return self.say("costs.load")
-        return self.tongue.pick(load_catalogue()[identity].name)
+        return self.tongue.pick(self.catalogue[identity].name)
 
     def shown(self, quantity: Quantity) -> str:
         """Return a quantity of the plan as its reader writes it."""

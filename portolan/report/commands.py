@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
         ),
         draws: int = typer.Option(1000, min=10, max=100_000, help="Draws behind the ranges of cost."),
         seed: int = typer.Option(1, min=0, help="Seed of the draws: the same seed gives the same ranges."),
-        price_book: Path | None = typer.Option(None, help="YAML file whose items replace those of the catalogue."),
+        price_book: Path | None = typer.Option(
+            None, help="YAML file whose items replace those of the catalogue, or are added to them."
+        ),
     ) -> None:
         """Write the procurement report: summary, workload, bill, compliance matrix, acceptance tests and more."""
         from portolan.costing.book import catalogue_with
@@ -46,10 +48,11 @@ def register(app: typer.Typer) -> None:
         described = load_site(site)
         words = tongue(lang or described.language)
         rows = load_requirements()
+        catalogue = catalogue_with(price_book)
         costs = None
         if described.hosts.provider != "sandbox":  # slices of one machine are rehearsed on, not bought
-            costs = cost(described, rows, catalogue_with(price_book), issued, draws, seed)
-        document = compose(described, size(described, rows), rows, words, issued, costs)
+            costs = cost(described, rows, catalogue, issued, draws, seed)
+        document = compose(described, size(described, rows, catalogue), rows, words, issued, costs, catalogue)
         for path in publish(document, chosen, out):
             print(path)
         for sentence in document.untranslated:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
-from portolan.costing.shapes import CostReport
+from portolan.costing.book import load_catalogue
+from portolan.costing.shapes import CatalogueItem, CostReport
 from portolan.report.bill import bill_of
 from portolan.report.case import Case
 from portolan.report.chapters import care, demand, judge, money, place, purchase, summary
@@ -40,17 +42,25 @@ def administration(site: Site, tongue: Tongue) -> str:
 
 
 def compose(
-    site: Site, plan: Plan, requirements: Requirements, tongue: Tongue, issued: date, costs: CostReport | None = None
+    site: Site,
+    plan: Plan,
+    requirements: Requirements,
+    tongue: Tongue,
+    issued: date,
+    costs: CostReport | None = None,
+    catalogue: Mapping[str, CatalogueItem] | None = None,
 ) -> Document:
     """Return the report: a pure function, the same site, language, day and costs give the same document."""
+    known = load_catalogue() if catalogue is None else catalogue
     case = Case(
         site=site,
         plan=plan,
         requirements=requirements,
-        bill=bill_of(site, plan, requirements, tongue, costs),
+        bill=bill_of(site, plan, requirements, tongue, costs, known),
         tongue=tongue,
         issued=issued,
         costs=costs,
+        catalogue=known,
     )
     first = summary.chapter(case)
     sections = tuple(chapter(case) for chapter in CHAPTERS)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from portolan.costing import shapes
-from portolan.costing.book import load_catalogue
 from portolan.costing.engine import twin
 from portolan.report.content import BillLine
 from portolan.report.language import Tongue
@@ -49,6 +48,7 @@ class Estimate:
     requirements: Requirements
     tongue: Tongue
     option: shapes.Option
+    catalogue: Mapping[str, shapes.CatalogueItem]
 
     def lines(self) -> Iterator[BillLine]:
         """Yield the lines, without numbers."""
@@ -57,7 +57,7 @@ class Estimate:
                 yield self._line(line)
 
     def _line(self, line: shapes.BillLine) -> BillLine:
-        kind = load_catalogue()[line.catalogue_item].kind if line.catalogue_item in load_catalogue() else "service"
+        kind = self.catalogue[line.catalogue_item].kind
         name = line.item.split(".", 2)[2]
         title, specification, checks, requirements = self._words(line, kind, name)
         share = line.catalogue_item == "maintenance"  # priced as a share of the purchase: one year of it is one line
@@ -150,7 +150,7 @@ class Estimate:
         )
 
     def _gpu(self, line: shapes.BillLine) -> tuple[str, ...]:
-        facts = load_catalogue()[line.catalogue_item].facts
+        facts = self.catalogue[line.catalogue_item].facts
         say, number = self.tongue.say, self.tongue.number
         limits = [self.requirements.get(identity).value for identity in GPU_LINES]
         return (
@@ -174,7 +174,7 @@ class Estimate:
         ]
         if pool.accelerators:
             words.append(self.tongue.count("specification.accelerators", pool.accelerators))
-            known = load_catalogue()[pool.accelerator]
+            known = self.catalogue[pool.accelerator]
             words.append(self.tongue.pick(known.specification))
         words.append(self.tongue.say(f"specification.{pool.purchase}"))
         title = self.tongue.say("bill.instances", pool=group_name("purpose", pool.purpose, self.tongue))
@@ -182,8 +182,13 @@ class Estimate:
 
 
 def estimated(
-    site: Site, plan: Plan, requirements: Requirements, tongue: Tongue, costs: shapes.CostReport
+    site: Site,
+    plan: Plan,
+    requirements: Requirements,
+    tongue: Tongue,
+    costs: shapes.CostReport,
+    catalogue: Mapping[str, shapes.CatalogueItem],
 ) -> tuple[BillLine, ...]:
     """Return the chosen option's lines, without numbers."""
-    bought = size(twin(site, costs.chosen), requirements)
-    return tuple(Estimate(site, plan, bought, requirements, tongue, costs.option(costs.chosen)).lines())
+    bought = size(twin(site, costs.chosen), requirements, catalogue)
+    return tuple(Estimate(site, plan, bought, requirements, tongue, costs.option(costs.chosen), catalogue).lines())

@@ -70,7 +70,7 @@ def read_document(path: Path) -> Document:
     except (YAMLError, ValueError) as error:
         raise PortolanError(str(path), f"not YAML: {error}", "correct the file; see docs/reference/site.md") from error
     if root is None:
-        raise PortolanError(str(path), "the file is empty", "copy sites/sandbox.yaml and change it")
+        raise PortolanError(f"{path}:1", "the file is empty", "copy sites/sandbox.yaml and change it")
     if not isinstance(root, CommentedMap):
         is_list = isinstance(root, CommentedSeq)
         where, kind = (f"{path}:{root.lc.line + 1}", "a list") if is_list else (str(path), "a single value")

@@ -137,7 +137,9 @@ def unit_of(name: str) -> str | None:
 def _out_of_range(name: str, given: Any, error: ErrorDetails) -> tuple[str, str]:
     limit = error["msg"].removeprefix("Input should be ")
     what = f"{given} is out of range: it must be {limit}"
-    if name in PERCENTAGES and isinstance(given, int | float) and 1 <= given <= 100:
+    if name == "availability" and given == 1:
+        return what, "give a fraction below 1, for example 0.999: nothing is never interrupted"
+    if name in PERCENTAGES and isinstance(given, int | float) and 1 < given <= 100:
         return what, f"give a fraction: {given / 100:.6g} for {given} %"
     if name == "growth_per_year" and isinstance(given, int | float) and given > 1:
         return what, f"give a fraction: {given / 100:.6g} for {given} %"
@@ -154,7 +156,7 @@ def _not_a_number(name: str, given: Any, whole: bool) -> tuple[str, str]:
         if number == given.strip():
             return f"{what}: it is text, because of its quotes", f"remove the quotes: {name}: {number}"
         return what, f"give the number alone: {name}: {number}" + (
-            f"; the unit is {unit}, as the name says" if unit else ""
+            f"; the unit is {unit}, as the name says; convert what is in another" if unit else ""
         )
     return what, f"give {wanted}" + (f"; the unit is {unit}" if unit else "")
 

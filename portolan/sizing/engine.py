@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from portolan.costing.book import load_catalogue
+from portolan.costing.shapes import CatalogueItem
 from portolan.requirements.schema import Requirements
 from portolan.sites.schema import HostRole, Pool, Site, Tier, Topology
 from portolan.sizing import demand, hardware
@@ -31,8 +33,10 @@ def site_digest(site: Site) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def size(site: Site, requirements: Requirements) -> Plan:
+def size(site: Site, requirements: Requirements, catalogue: Mapping[str, CatalogueItem] | None = None) -> Plan:
     """Return the plan for a site: a pure function, the same site gives the same bytes.
+
+    Hardware and instances are chosen from `catalogue`, without it from the kit's own.
 
     Hosts of a sandbox are slices of one machine: they are sized by the load alone, and the report's minima for hardware
     become targets marked `simulated`.
@@ -44,7 +48,7 @@ def size(site: Site, requirements: Requirements) -> Plan:
     if not enforce_minima:
         simulated = plan_pools(site, services, storage, requirements, enforce_minima)
         return _plan(site, services, storage, hosts, simulated, requirements, {})
-    catalogue = load_catalogue()
+    catalogue = load_catalogue() if catalogue is None else catalogue
     streaming, notebooks = demand.streaming_plan(site, requirements), demand.notebook_plan(site)
     brokers = streaming.kafka_brokers.value
     cores = (

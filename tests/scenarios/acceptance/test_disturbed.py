@@ -70,6 +70,8 @@ def test_a_host_that_dies_while_it_is_measured_is_named_and_nothing_of_it_passes
         lambda: stage.kubectl("wait", "--for=condition=Ready", f"node/{HOST}", "--timeout=5s"),
         seconds=240,
     )
+    ready = ("wait", "--for=condition=Ready", "inferenceservice/risk-scoring", "--timeout=5s")
+    wait_for("the service is whole again", lambda: stage.kubectl("-n", "risk-scoring", *ready), seconds=420)
 
 
 def test_a_node_is_measured_again_by_a_job_of_the_schedule(stage: ScenarioSite) -> None:

@@ -33,7 +33,8 @@ def test_kubernetes_has_one_version_everywhere() -> None:
 def test_the_previous_release_is_one_minor_older_and_of_no_ordinary_bundle() -> None:
     lock = load_lock()
     old = {binary.version for binary in lock.binaries if binary.name.startswith("previous-")}
-    old |= {image.version for image in lock.images if image.part == "previous"}
+    # The sandbox image has a number of its own: the one that the previous release's kubeadm asks for.
+    old |= {image.version for image in lock.images if image.part == "previous" and image.recipe != "pause"}
     (version,) = old
     assert minor(version) == minor(lock.kubernetes_version) - 1
     assert lock.module("previous-kubernetes").part == "previous"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
 from portolan.costing.shapes import Bill, BillLine, CatalogueItem, OptionName, Step, cents
@@ -122,7 +122,7 @@ def bill_of(site: Site, plan: Plan, option: OptionName, catalogue: Mapping[str, 
     servers = Decimal(sum(int(item.count.value) for item in plan.hardware if catalogue[item.item].kind == "server"))
     days = servers * DAYS_PER_SERVER + DAYS_FOR_PLATFORM
     writer.add("installation", "installation-day", days, "service", False, "2 days a server, 15 for the platform")
-    writer.add("training", "training-day", DAYS_OF_COURSE, "service", False, "planning assumption: a course of 10 days")
+    writer.add("course", "training-day", DAYS_OF_COURSE, "service", False, "planning assumption: a course of 10 days")
     writer.add(
         "staff",
         "engineer",
@@ -144,8 +144,9 @@ def _owned(writer: Writer, plan: Plan) -> None:
         )
     for name in ("object_store_bytes", "block_bytes", "network_file_system_bytes"):
         quantity: Quantity = getattr(plan.storage, name)
-        terabytes = Decimal(str(quantity.value)) / TERABYTE * COPIES
-        writer.add(name, "disk-terabyte", terabytes, "storage", False, "usable TB * 3 copies", quantity)
+        # Disks are sold whole.
+        terabytes = (Decimal(str(quantity.value)) / TERABYTE * COPIES).to_integral_value(ROUND_CEILING)
+        writer.add(name, "disk-terabyte", terabytes, "storage", False, "usable TB * 3 copies, rounded up", quantity)
     if plan.facility is not None:
         facility = plan.facility
         writer.add("racks", "rack", Decimal(int(facility.racks.value)), "facility", False, "the plan's", facility.racks)

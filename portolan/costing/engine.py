@@ -20,6 +20,7 @@ from portolan.requirements.schema import Requirements, Text
 from portolan.sites.cloud import REGIONS, Cloud
 from portolan.sites.schema import IN_THE_CLOUD, Host, HostRole, Hosts, Pool, Site, Topology
 from portolan.sizing.engine import size
+from portolan.sizing.plan import Plan
 
 RANGES = Path(__file__).parent / "report_ranges.yaml"
 # What the load may turn out to be, against what the site file says (planning assumption).
@@ -59,6 +60,12 @@ def twin(site: Site, option: OptionName) -> Site:
     )
 
 
+def bought(site: Site, option: OptionName, requirements: Requirements, catalogue: Mapping[str, CatalogueItem]) -> Plan:
+    """Return the plan that an option pays for: what is owned carries the load of the horizon's last year."""
+    year = None if option == "cloud" else site.workload.horizon_years
+    return size(twin(site, option), requirements, catalogue, year)
+
+
 def _racked(site: Site) -> Hosts:
     roles = [("control", HostRole.CONTROL_PLANE, Pool.CPU)] * 3 + [("worker", HostRole.WORKER, Pool.CPU)] * 2
     load = site.workload
@@ -81,7 +88,7 @@ def cost(
 ) -> CostReport:
     """Return the cost report of a site: a pure function of its arguments."""
     horizon, growth, rate = site.workload.horizon_years, site.workload.growth_per_year, site.finance.discount_rate
-    plans = {name: size(twin(site, name), requirements, catalogue) for name in shapes.OPTIONS}
+    plans = {name: bought(site, name, requirements, catalogue) for name in shapes.OPTIONS}
     bills = {name: bill_of(twin(site, name), plans[name], name, catalogue, today) for name in shapes.OPTIONS}
     used = sorted({line.catalogue_item for bill in bills.values() for line in bill.lines if line.price})
     prices = {item: price for item in used if (price := catalogue[item].price) is not None}

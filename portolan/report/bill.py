@@ -39,10 +39,11 @@ def bill_of(
     tongue: Tongue,
     costs: CostReport | None = None,
     catalogue: Mapping[str, CatalogueItem] | None = None,
+    bought: Plan | None = None,
 ) -> Bill:
     """Return the bill of quantities: with the estimate of the chosen option, or of the plan without prices."""
-    if costs is not None:
-        lines = estimated(site, plan, requirements, tongue, costs, catalogue or load_catalogue())
+    if costs is not None and bought is not None:
+        lines = estimated(site, plan, bought, requirements, tongue, costs, catalogue or load_catalogue())
         return Bill(currency=costs.currency, lines=numbered(lines))
     goods = [*_servers(plan, tongue), *_storage(plan, tongue), *_network(plan, tongue)]
     everything = [*goods, *_services(plan, requirements, tongue), *_rented(plan, tongue), *_recurrent(tongue)]

@@ -13,6 +13,7 @@ from portolan.report.content import Bill, Cell
 from portolan.report.language import Tongue
 from portolan.requirements.schema import Requirement, Requirements
 from portolan.sites.schema import Site
+from portolan.sizing.parts import CloudPool
 from portolan.sizing.plan import NodePool, Plan, Quantity, Target
 
 
@@ -28,11 +29,23 @@ class Case:
     issued: date
     costs: CostReport | None = None  # None: nobody has priced the site
     catalogue: Mapping[str, CatalogueItem] = field(default_factory=load_catalogue)
+    priced_plan: Plan | None = None  # the plan whose quantities are priced, where that is another than today's
 
     @property
     def binding(self) -> tuple[Requirement, ...]:
         """Return the requirements that bind this site, in the report's order."""
         return tuple(self.requirements.applying(self.site.tier, self.site.topology))
+
+    @property
+    def bought(self) -> Plan:
+        """Return the plan whose quantities stand in the bill."""
+        return self.plan if self.priced_plan is None else self.priced_plan
+
+    @property
+    def rented_beside(self) -> tuple[CloudPool, ...]:
+        """Return what is rented in a cloud beside hosts of the administration's own."""
+        cloud = self.bought.cloud
+        return () if cloud is None or self.bought.host_provider == "cloud" else cloud.pools
 
     @property
     def tests(self) -> tuple[Target, ...]:
@@ -49,6 +62,14 @@ class Case:
             return self.tongue.say(key)
         self.tongue.untranslated.add(key)
         return name
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what limits the estimate; what concerns another option than the chosen one is left out."""
+        if self.costs is None:
+            return ()
+        silent = {"on-prem": ("hybrid", "cloud prices"), "cloud": ("hybrid",), "hybrid": ()}[self.costs.chosen]
+        return tuple(text for text in self.costs.warnings if not text.startswith(silent))
 
     @property
     def option(self) -> Option | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from portolan.costing.book import load_catalogue
+from portolan.costing.engine import bought
 from portolan.costing.shapes import CatalogueItem, CostReport
 from portolan.report.bill import bill_of
 from portolan.report.case import Case
@@ -52,15 +53,17 @@ def compose(
 ) -> Document:
     """Return the report: a pure function, the same site, language, day and costs give the same document."""
     known = load_catalogue() if catalogue is None else catalogue
+    priced = None if costs is None else bought(site, costs.chosen, requirements, known)
     case = Case(
         site=site,
         plan=plan,
         requirements=requirements,
-        bill=bill_of(site, plan, requirements, tongue, costs, known),
+        bill=bill_of(site, plan, requirements, tongue, costs, known, priced),
         tongue=tongue,
         issued=issued,
         costs=costs,
         catalogue=known,
+        priced_plan=priced,
     )
     first = summary.chapter(case)
     sections = tuple(chapter(case) for chapter in CHAPTERS)

@@ -8,13 +8,11 @@ from decimal import Decimal
 from typing import Final
 
 from portolan.costing import shapes
-from portolan.costing.engine import twin
 from portolan.report.content import BillLine
 from portolan.report.language import Tongue
 from portolan.report.specifications import group_name, pool_specification
 from portolan.requirements.schema import Requirements
 from portolan.sites.schema import HostRole, Site
-from portolan.sizing.engine import size
 from portolan.sizing.plan import NodePool, Plan
 
 # What the administration pays itself, and no bidder quotes.
@@ -30,7 +28,6 @@ UNIT_CODES: Final = {
     "year": "ANN",
 }
 GPU_LINES: Final = ("GPU-9.6.3-01", "GPU-9.6.3-02", "GPU-9.6.3-03", "GPU-9.6.3-04")
-COPIES: Final = Decimal(3)
 
 
 def own_lines(option: shapes.Option) -> tuple[shapes.BillLine, ...]:
@@ -97,7 +94,7 @@ class Estimate:
                 tuple(dict.fromkeys(target.requirement for target in asked)),
             )  # fmt: skip
         if name in ("object_store_bytes", "block_bytes", "network_file_system_bytes"):
-            usable = self.tongue.quantity(float(line.quantity / COPIES) * 1e12, "bytes")
+            usable = self.tongue.quantity(float(getattr(self.bought.storage, name)), "bytes")
             asked_for = (
                 say(f"specification.{name}", value=usable),
                 *map(say, ("specification.copies", "specification.storage")),
@@ -108,9 +105,12 @@ class Estimate:
         if name == "installation":
             checks = tuple(dict.fromkeys(t.check for t in self.plan.targets if "/" not in t.subject))
             served = tuple(dict.fromkeys(t.requirement for t in self.plan.targets if "/" not in t.subject))
-            return say("bill.installation"), many("specification.installation"), checks, served
-        if name in ("training", "maintenance"):
-            return say(f"bill.{name}"), many(f"specification.{name}"), (), ()
+            # Where all is rented there is nothing to rack.
+            steps = many("specification.installation")[1 if self.option.name == "cloud" else 0 :]
+            return say("bill.installation"), steps, checks, served
+        if name in ("course", "maintenance"):
+            key = "training" if name == "course" else name
+            return say(f"bill.{key}"), many(f"specification.{key}"), (), ()
         return self._place(line, name), (self.tongue.pick(line.specification),), self._platform_check(name), ()
 
     def _place(self, line: shapes.BillLine, name: str) -> str:
@@ -184,11 +184,11 @@ class Estimate:
 def estimated(
     site: Site,
     plan: Plan,
+    bought: Plan,
     requirements: Requirements,
     tongue: Tongue,
     costs: shapes.CostReport,
     catalogue: Mapping[str, shapes.CatalogueItem],
 ) -> tuple[BillLine, ...]:
     """Return the chosen option's lines, without numbers."""
-    bought = size(twin(site, costs.chosen), requirements, catalogue)
     return tuple(Estimate(site, plan, bought, requirements, tongue, costs.option(costs.chosen), catalogue).lines())

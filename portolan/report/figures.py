@@ -92,9 +92,10 @@ def topology(case: Case) -> str:
     from matplotlib.patches import FancyBboxPatch
 
     plan, say = case.plan, case.say
-    pools = plan.pools
+    pools = case.bought.pools
     rows = [max(1, -(-int(pool.count) // BOXES_IN_A_ROW)) for pool in pools]
-    height = 1.15 + sum(0.52 + 0.36 * count for count in rows)
+    rented = case.rented_beside
+    height = 0.9 + sum(0.52 + 0.36 * count for count in rows) + (0.75 if rented else 0)
     with _canvas(height) as (figure, axes):
         axes.set_axis_off()
         axes.set_xlim(0, 100)
@@ -118,11 +119,11 @@ def topology(case: Case) -> str:
             ha="left", va="center", fontsize=7.5,
         )  # fmt: skip
         y = top - 8.2
-        axes.plot([3, 97], [y, y], color=INK, linewidth=2.2, solid_capstyle="round")
+        axes.plot([3, 99], [y, y], color=INK, linewidth=2.2, solid_capstyle="round")
         for pool, count in zip(pools, rows, strict=True):
             tall = 3.9 + 3.6 * count
             colour = POOL_COLOURS.get(pool.name, RULE)
-            axes.plot([3, 3], [y, y - 1.3 - tall / 2], color=INK, linewidth=1.2)
+            axes.plot([3, 3], [top - 8.2, y - 1.3 - tall / 2], color=INK, linewidth=1.2)
             axes.plot([3, 6], [y - 1.3 - tall / 2] * 2, color=INK, linewidth=1.2)
             box(6, y - 1.2 - tall, 93, tall, "white", colour, 1.3)
             axes.text(8, y - 3.0, _pool_title(case, pool.name), fontsize=8.5, fontweight="bold", va="center")
@@ -135,16 +136,23 @@ def topology(case: Case) -> str:
                 box(x, y - 7.6 - line * 3.6, 14, 2.9, PALE, colour)
                 axes.text(x + 7, y - 6.15 - line * 3.6, name, ha="center", va="center", fontsize=7.5)
             y -= tall + 1.3
+        if rented:
+            axes.plot([3, 3], [top - 8.2, y - 4.3], color=INK, linewidth=1.2)
+            axes.plot([3, 6], [y - 4.3] * 2, color=INK, linewidth=1.2)
+            box(6, y - 7.4, 93, 6.2, "white", RULE, 1.3)
+            axes.text(8, y - 3.0, say("topology_figure.cloud"), fontsize=8.5, fontweight="bold", va="center")
+            words = " · ".join(f"{case.name('purpose', pool.purpose)} \u00d7 {int(pool.count)}" for pool in rented)
+            axes.text(8, y - 5.7, words, fontsize=7.5, va="center")
         return _svg(figure)
 
 
 def _pool_title(case: Case, name: str) -> str:
-    pool = next(pool for pool in case.plan.pools if pool.name == name)
+    pool = next(pool for pool in case.bought.pools if pool.name == name)
     return f"{case.name('pool', name)} \u00d7 {int(pool.count)}"
 
 
 def _pool_detail(case: Case, name: str) -> str:
-    pool = next(pool for pool in case.plan.pools if pool.name == name)
+    pool = next(pool for pool in case.bought.pools if pool.name == name)
     parts = [
         case.shown(pool.cpu_cores),
         case.shown(pool.memory_bytes),

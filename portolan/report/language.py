@@ -29,7 +29,8 @@ LOCALES: dict[LanguageName, str] = {"en": "en_GB", "fr": "fr_FR"}
 NO_BREAK, NARROW = "\u00a0", "\u202f"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
-# Base unit of the plan -> steps of (factor, CLDR unit, CLDR unit of the denominator).
+# Base unit of the plan -> steps of (factor, CLDR unit, CLDR unit of the denominator), in short form but for LONG:
+# CLDR's short English of a second is "sec", and of a byte has no plural.
 STEPS: dict[str, tuple[tuple[float, str, str | None], ...]] = {
     "bytes": (
         (1e15, "digital-petabyte", None),
@@ -48,12 +49,18 @@ STEPS: dict[str, tuple[tuple[float, str, str | None], ...]] = {
         (1e6, "digital-megabyte", "duration-second"),
         (1.0, "digital-byte", "duration-second"),
     ),
-    "seconds": ((1.0, "duration-second", None),),
+    "seconds": (
+        (1.0, "duration-second", None),
+        (1e-3, "duration-millisecond", None),
+        (1e-6, "duration-microsecond", None),
+    ),
     "hours": ((1.0, "duration-hour", None),),
     "kW": ((1.0, "power-kilowatt", None),),
     "kWh": ((1.0, "energy-kilowatt-hour", None),),
     "W": ((1.0, "power-watt", None),),
+    "kg": ((1e3, "mass-tonne", None), (1.0, "mass-kilogram", None)),
 }
+LONG = frozenset({"duration-second", "duration-hour", "digital-byte"})
 
 
 @cache
@@ -127,6 +134,13 @@ class Tongue:
             return sentence
         return typographic(found, self.language)
 
+    def expression(self, sentence: str) -> str:
+        """Return a formula as it is printed: with signs of multiplication and comparison."""
+        text = self.phrase(sentence)
+        for plain, sign in ((" * ", " \u00d7 "), (">=", "\u2265"), ("<=", "\u2264"), (" us ", " \u00b5s ")):
+            text = text.replace(plain, sign)
+        return text.replace("`", '"')
+
     def number(self, value: float | Decimal | int, decimals: int | None = None) -> str:
         """Return a number, with at most three decimals or exactly as many as are asked for."""
         if decimals is None:
@@ -160,12 +174,15 @@ class Tongue:
         '16\\u202fGo'
         """
         steps = STEPS.get(unit)
+        if unit == "bytes" and value >= 1e9 and value % 2**30 == 0 and value % 1e9 != 0:  # as memory is sold
+            return self._counted(value / 2**30, "GiB")
         if steps is None:
             return self._counted(value, unit)
-        factor, name, below = next((step for step in steps if abs(value) >= step[0]), steps[-1])
+        smallest = steps[-1] if value else next(step for step in steps if step[0] == 1.0)
+        factor, name, below = next((step for step in steps if abs(value) >= step[0]), smallest)
         shown = float(f"{value / factor:.4g}") if value / factor < 1000 else round(value / factor)
         text = (
-            format_unit(shown, name, length="short", locale=self.locale)
+            format_unit(shown, name, length="long" if name in LONG else "short", locale=self.locale)
             if below is None
             else format_compound_unit(shown, name, denominator_unit=below, length="short", locale=self.locale)
         )
@@ -174,7 +191,12 @@ class Tongue:
     def _counted(self, value: float, unit: str) -> str:
         if unit == "transfers/s" and value >= 1e6:  # as modules are sold
             return f"{self.number(value / 1e6)}{NO_BREAK}MT/s"
-        shown = self.number(float(round(value)) if abs(value) >= 1000 else value)
+        if unit == "millicores":  # a share of a processor, as people say it
+            value, unit = value / 1000, "cores"
+        if unit == "MiB" and value >= 1024:
+            value, unit = value / 1024, "GiB"
+        value = float(round(value)) if abs(value) >= 1000 else float(f"{value:.4g}")
+        shown = self.number(value)
         if not unit:
             return shown
         key = f"units.{unit}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from portolan.report.language import Tongue
+from portolan.sites.schema import Pool
 from portolan.sizing.plan import NodePool, Plan
 
 
@@ -17,7 +18,10 @@ def pool_specification(pool: NodePool, plan: Plan, tongue: Tongue) -> tuple[str,
     lines = [
         tongue.say("specification.cores", value=tongue.number(float(pool.cpu_cores))),
         tongue.say("specification.memory", value=tongue.quantity(float(pool.memory_bytes), "bytes")),
-        tongue.say("specification.disk", value=tongue.quantity(float(pool.disk_bytes), "bytes")),
+        tongue.say(
+            "specification.disk_room" if pool.pool is Pool.STORAGE else "specification.disk",
+            value=tongue.quantity(float(pool.disk_bytes), "bytes"),
+        ),
         tongue.say(
             "specification.link",
             value=tongue.quantity(float(plan.network.node_link_bits_per_second), "bits/s"),

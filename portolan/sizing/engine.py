@@ -33,17 +33,24 @@ def site_digest(site: Site) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def size(site: Site, requirements: Requirements, catalogue: Mapping[str, CatalogueItem] | None = None) -> Plan:
+def size(
+    site: Site,
+    requirements: Requirements,
+    catalogue: Mapping[str, CatalogueItem] | None = None,
+    storage_year: int | None = None,
+) -> Plan:
     """Return the plan for a site: a pure function, the same site gives the same bytes.
 
-    Hardware and instances are chosen from `catalogue`, without it from the kit's own.
+    Hardware and instances are chosen from `catalogue`, without it from the kit's own. Storage that is owned holds what
+    is kept at the end of `storage_year`, without it what is kept when the retention is full for the first time; what
+    is rented grows with what is kept.
 
     Hosts of a sandbox are slices of one machine: they are sized by the load alone, and the report's minima for hardware
     become targets marked `simulated`.
     """
     enforce_minima = site.hosts.provider != "sandbox"
     services = plan_services(site, requirements)
-    storage = plan_storage(site, requirements, enforce_minima)
+    storage = plan_storage(site, requirements, enforce_minima, storage_year)
     hosts = plan_hosts(site)
     if not enforce_minima:
         simulated = plan_pools(site, services, storage, requirements, enforce_minima)
@@ -79,7 +86,9 @@ def size(site: Site, requirements: Requirements, catalogue: Mapping[str, Catalog
         memory += sum(service.replicas.value * service.memory_mebibytes.value for service in services) * 2**20
         if share > 0:
             need = hardware.Need(cores * share, memory * share, share)
-            parts["cloud"], missing = hardware.cloud_plan(site, need, storage, catalogue, requirements)
+            parts["cloud"], missing = hardware.cloud_plan(
+                site, need, plan_storage(site, requirements, enforce_minima), catalogue, requirements
+            )
             unmet += missing
             if site.topology is Topology.CLOUD:
                 pools = hardware.rented_pools(parts["cloud"])
@@ -113,10 +122,7 @@ def plan_years(site: Site, requirements: Requirements, gpus: AcceleratorPlan | N
     for year in range(1, load.horizon_years + 1):
         factor = (1 + load.growth_per_year) ** (year - 1)
         grown = load.model_copy(
-            update={
-                "declarations_per_day": min(100_000_000, math.ceil(load.declarations_per_day * factor)),
-                "retention_days": min(load.retention_days, 365 * year),
-            }
+            update={"declarations_per_day": min(100_000_000, math.ceil(load.declarations_per_day * factor))}
         )
         that = site.model_copy(update={"workload": grown})
         services = plan_services(that, requirements)
@@ -132,7 +138,7 @@ def plan_years(site: Site, requirements: Requirements, gpus: AcceleratorPlan | N
                 accelerators=decide(
                     "GPU", constant("years.gpus", math.ceil((gpus.total.value if gpus else 0.0) * factor), growth)
                 ),
-                object_store_bytes=plan_storage(that, requirements, True).object_store_bytes,
+                object_store_bytes=plan_storage(site, requirements, True, year).object_store_bytes,
             )
         )
     return tuple(years)

@@ -39,6 +39,22 @@ def lake_bytes(gigabytes_per_day: float, retention_days: float, growth: float) -
 
 
 @formula(
+    "lake.kept",
+    "lake(days) - lake(days - retention)",
+    "what came in within the retention, after so many days of growth",
+)
+def kept_bytes(gigabytes_per_day: float, retention_days: float, growth: float, days: float) -> float:
+    """Return the bytes kept after `days` of operation: what came in before the retention is deleted.
+
+    >>> kept_bytes(1, 365, 1.0, 730)
+    730000000000.0
+    """
+    return lake_bytes(gigabytes_per_day, days, growth) - lake_bytes(
+        gigabytes_per_day, max(0.0, days - retention_days), growth
+    )
+
+
+@formula(
     "object-store.bytes",
     "(lake + training rows * 2 kB + 50 models * 20 MB) / 0.80",
     "the lake, the training set and fifty model versions, filled to 80 % at most",
@@ -49,15 +65,18 @@ def object_store_bytes(lake: float, training_declarations: float) -> float:
     return math.ceil(kept / FILL_CEILING / GIGABYTE) * GIGABYTE
 
 
-def plan_storage(site: Site, requirements: Requirements, enforce_minima: bool) -> StoragePlan:
-    """Return the site's storage; hosts that are slices of one machine are not held to the report's capacities."""
+def plan_storage(site: Site, requirements: Requirements, enforce_minima: bool, year: int | None = None) -> StoragePlan:
+    """Return the site's storage; hosts that are slices of one machine are not held to the report's capacities.
+
+    It holds what is kept at the end of `year`; without it, what is kept when the retention is full for the first time.
+    """
     load = site.workload
-    lake = weigh(
-        "lake.usable",
-        gigabytes_per_day=load.structured_gigabytes_per_day + load.unstructured_gigabytes_per_day,
-        retention_days=load.retention_days,
-        growth=load.growth_per_year,
-    )
+    daily = {
+        "gigabytes_per_day": load.structured_gigabytes_per_day + load.unstructured_gigabytes_per_day,
+        "retention_days": load.retention_days,
+        "growth": load.growth_per_year,
+    }
+    lake = weigh("lake.usable", **daily) if year is None else weigh("lake.kept", **daily, days=365.0 * year)
     objects = [
         weigh("object-store.bytes", lake=lake.value, training_declarations=load.training_declarations),
         constant("object-store.smallest", SMALLEST_BUCKET_BYTES, "room for one upload beside what is kept"),

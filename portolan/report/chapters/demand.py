@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 from portolan.report import figures
 from portolan.report.case import Case, cells
+from portolan.report.chapters.reasons import why
 from portolan.report.content import Cell, Column, Figure, Heading, Paragraph, Section, Table
 from portolan.sizing.explanation import quantities
 from portolan.sizing.plan import Quantity, Reason
 from portolan.sizing.reasons import FORMULAS
-from portolan.sizing.storage import lake_bytes
+from portolan.sizing.storage import kept_bytes
 
 HORIZON_YEARS = 5
+# Reasons that name a sum, a choice or an input, not a constant.
+DERIVED = ("accelerators.", "choice.", "facility.", "notebooks.", "site.", "years.")
 # A kind of load, and the figures that mean nothing without it.
 DEPENDENTS = {
     "documents_per_day": ("pages_per_document",),
@@ -73,7 +76,7 @@ def _input(case: Case, key: str, value: float | str) -> str:
     tongue = case.tongue
     if isinstance(value, str):
         return value
-    if key in ("availability", "growth_per_year") or key.endswith(("_share", "_fraction")):
+    if key in ("availability", "growth_per_year") or "share" in key:
         return tongue.percent(value, 2 if key == "availability" else 0)
     if "gigabytes" in key:
         return tongue.quantity(value * 1e9, "bytes") if value else tongue.quantity(0, "bytes")
@@ -82,23 +85,15 @@ def _input(case: Case, key: str, value: float | str) -> str:
     return tongue.number(value)
 
 
-def kept_bytes(case: Case, year: int) -> float:
-    """Return what the lake holds at the end of a year: everything that came in within the retention."""
-    load = case.site.workload
-    daily = load.structured_gigabytes_per_day + load.unstructured_gigabytes_per_day
-    days = 365 * year
-    forgotten = max(0, days - load.retention_days)
-    return lake_bytes(daily, days, load.growth_per_year) - lake_bytes(daily, forgotten, load.growth_per_year)
-
-
 def _growth(case: Case) -> Iterator[Paragraph | Table | Figure]:
     load = case.site.workload
     if load.structured_gigabytes_per_day + load.unstructured_gigabytes_per_day <= 0:
         yield Paragraph(text=case.say("growth.no_data"))
         return
     years = list(range(1, HORIZON_YEARS + 1))
-    kept = [kept_bytes(case, year) for year in years]
-    bought = case.plan.storage.object_store_bytes.value
+    daily = load.structured_gigabytes_per_day + load.unstructured_gigabytes_per_day
+    kept = [kept_bytes(daily, load.retention_days, load.growth_per_year, 365 * year) for year in years]
+    bought = case.bought.storage.object_store_bytes.value
     yield Figure(
         id="capacity",
         caption=case.say("growth.caption"),
@@ -123,9 +118,7 @@ def _growth(case: Case) -> Iterator[Paragraph | Table | Figure]:
             cells(
                 case.tongue.number(year),
                 case.tongue.quantity(
-                    (load.structured_gigabytes_per_day + load.unstructured_gigabytes_per_day)
-                    * (1 + load.growth_per_year) ** (year - 1)
-                    * 1e9,
+                    daily * (1 + load.growth_per_year) ** (year - 1) * 1e9,
                     "bytes",
                 ),
                 case.tongue.quantity(amount, "bytes"),
@@ -133,11 +126,19 @@ def _growth(case: Case) -> Iterator[Paragraph | Table | Figure]:
             )
             for year, amount in zip(years, kept, strict=True)
         ),
-        note=case.say("growth.note", retention=case.tongue.number(load.retention_days)),
+        note=case.say(
+            "growth.note_rented" if case.bought.host_provider == "cloud" else "growth.note",
+            retention=case.tongue.number(load.retention_days),
+        ),
     )
     if max(kept) > bought:
         year = next(year for year, amount in zip(years, kept, strict=True) if amount > bought)
         yield Paragraph(role="warning", text=case.say("growth.short", year=case.tongue.number(year)))
+
+
+def _is_constant(case: Case, name: str) -> bool:
+    """Say whether a reason is a constant of the engine, not a formula, a sum, a choice or a copy of the site file."""
+    return name not in FORMULAS and not name.startswith(DERIVED) and name not in case.catalogue
 
 
 def assumptions(case: Case) -> Section:
@@ -146,7 +147,7 @@ def assumptions(case: Case) -> Section:
     register: dict[str, tuple[Reason, Quantity]] = {}
     for _, quantity in quantities(case.plan):
         for reason in quantity.reasons:
-            if reason.formula and not reason.requirement and reason.formula not in FORMULAS:
+            if reason.formula and reason.value and not reason.requirement and _is_constant(case, reason.formula):
                 register.setdefault(reason.formula, (reason, quantity))
     return Section(
         id="assumptions",
@@ -167,7 +168,7 @@ def assumptions(case: Case) -> Section:
                     (
                         Cell(text=name, role="code"),
                         Cell(text=case.tongue.quantity(reason.value, quantity.unit)),
-                        Cell(text=case.tongue.phrase(reason.source)),
+                        Cell(text=case.tongue.expression(reason.source)),
                         Cell(text=say("yes" if quantity.binding == name else "no")),
                     )
                     for name, (reason, quantity) in sorted(register.items())
@@ -192,16 +193,18 @@ def _prices(case: Case) -> tuple[Table, ...]:
             caption=say("assumptions.prices"),
             dense=True,
             columns=(
-                Column(title=say("assumptions.id"), width=2.3),
-                Column(title=say("assumptions.low"), width=0.8, align="end"),
+                Column(title=say("assumptions.id"), width=2.0),
+                Column(title=say("assumptions.unit"), width=1.2),
+                Column(title=say("assumptions.low"), width=0.75, align="end"),
                 Column(title=say("assumptions.likely"), width=0.8, align="end"),
                 Column(title=say("assumptions.high"), width=0.8, align="end"),
-                Column(title=say("assumptions.source"), width=2.5),
-                Column(title=say("assumptions.confidence"), width=0.9),
+                Column(title=say("assumptions.source"), width=2.25),
+                Column(title=say("assumptions.confidence"), width=0.85),
             ),
             rows=tuple(
                 (
                     Cell(text=case.item(entry.id)),
+                    Cell(text=_price_unit(case, entry.id)),
                     *(Cell(text=number(value)) for value in (entry.low, entry.likely, entry.high)),
                     Cell(text=f"{case.tongue.phrase(entry.source.name)}, {case.tongue.date(entry.source.date)}"),
                     Cell(text=say(f"confidence.{entry.confidence}")),
@@ -213,16 +216,26 @@ def _prices(case: Case) -> tuple[Table, ...]:
     )
 
 
+def _price_unit(case: Case, identity: str) -> str:
+    if identity == "load":
+        return case.say("assumptions.multiple")
+    if identity == "maintenance":
+        return case.say("assumptions.share")
+    if case.catalogue[identity].unit == "each":
+        return case.say("assumptions.each")
+    return case.say("assumptions.per", unit=case.say(f"bill.unit.{case.catalogue[identity].unit}"))
+
+
 def trace(case: Case) -> Section:
     """Return how each number of the plan follows from an input, a requirement or a formula."""
     say = case.say
     groups: dict[str, list[tuple[str, Quantity]]] = {}
     for path, quantity in quantities(case.plan):
         room, *rest = path.split(".")
-        if room == "years" or (quantity.value == 0 and room not in ("pools", "services")):
+        if room == "years" or quantity.value == 0:
             continue
         group = f"{room}.{rest[0]}" if room in ("pools", "services") else room
-        groups.setdefault(group, []).append((rest[-1], quantity))
+        groups.setdefault(group, []).append((".".join(rest[-2:]) if room == "cloud" else rest[-1], quantity))
     blocks: list[Paragraph | Heading | Table] = [Paragraph(text=say("trace.intro", site=case.site.name))]
     for group, members in groups.items():
         title = _group_name(case, group)
@@ -233,9 +246,9 @@ def trace(case: Case) -> Section:
                 dense=True,
                 columns=(
                     Column(title=say("trace.quantity"), width=1.5),
-                    Column(title=say("trace.value"), width=1.2, align="end"),
+                    Column(title=say("trace.value"), width=1.55, align="end"),
                     Column(title=say("trace.binds"), width=1.6),
-                    Column(title=say("trace.why"), width=4.0),
+                    Column(title=say("trace.why"), width=3.65),
                 ),
                 rows=tuple(_trace_row(case, name, quantity) for name, quantity in members),
             )
@@ -277,24 +290,14 @@ def _group_name(case: Case, group: str) -> str:
 
 def _trace_row(case: Case, name: str, quantity: Quantity) -> tuple[Cell, ...]:
     return (
-        Cell(text=case.name("quantity", name)),
+        Cell(text=_quantity_name(case, name)),
         Cell(text=case.shown(quantity), role="strong"),
         Cell(text=quantity.binding, role="code"),
-        Cell(text=_why(case, quantity)),
+        Cell(text=why(case, quantity)),
     )
 
 
-def _why(case: Case, quantity: Quantity) -> str:
-    reason = quantity.reasons[0]
-    if reason.requirement and not reason.formula:
-        row = case.requirements.get(reason.requirement)
-        return case.say("trace.required", section=row.section, text=case.tongue.pick(row.text))
-    if reason.formula in FORMULAS:
-        numbers = " ; ".join(f"{key} = {case.tongue.number(value)}" for key, value in reason.inputs.items())
-        separator = "\u202f" if case.tongue.language == "fr" else ""
-        return case.say(
-            "trace.formula",
-            expression=case.tongue.phrase(FORMULAS[reason.formula].expression),
-            inputs=numbers.replace(" ; ", f"{separator}; "),
-        )
-    return case.tongue.phrase(reason.source)
+def _quantity_name(case: Case, name: str) -> str:
+    pool, _, field = name.rpartition(".")
+    words = case.name("quantity", field)
+    return f"{words}, {case.name('purpose', pool)}" if pool else words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portolan.report.case import Case, cells
 from portolan.report.content import Bullets, Cell, Column, Heading, Paragraph, Section, Table
+from portolan.report.serving import lines_serving
 from portolan.requirements.schema import Kind, Requirement
 from portolan.sizing.plan import Target
 
@@ -23,16 +24,22 @@ def _part(row: Requirement) -> str:
 def compliance(case: Case) -> Section:
     """Return the technical responsiveness checklist: every requirement that binds, with room for the answer."""
     say = case.say
-    lines = {identity: line.number for line in reversed(case.bill.lines) for identity in line.requirements}
     asked = [row for row in case.binding if row.kind is not Kind.COST and not is_duty(row)]
     sections = list(dict.fromkeys(_part(row) for row in asked))
-    # What no line of goods serves is software and services: the line of installation brings them.
-    rest = next((line.number for line in case.bill.lines if line.item.endswith("installation")), say("none"))
     return Section(
         id="compliance",
         title=say("compliance.title"),
         blocks=(
-            Paragraph(text=say("compliance.intro", rows=case.tongue.number(len(asked)))),
+            Paragraph(
+                text=say(
+                    "compliance.intro",
+                    rows=case.tongue.number(len(asked)),
+                    all=case.tongue.number(len(case.binding)),
+                    duties=case.tongue.number(sum(is_duty(row) for row in case.binding)),
+                    costs=case.tongue.number(sum(row.kind is Kind.COST for row in case.binding)),
+                )
+            ),
+            Paragraph(text=say("compliance.names")),
             *(
                 Table(
                     id=f"compliance-{section}",
@@ -40,15 +47,13 @@ def compliance(case: Case) -> Section:
                     dense=True,
                     columns=(
                         Column(title=say("compliance.id"), width=1.35),
-                        Column(title=say("compliance.text"), width=3.8),
-                        Column(title=say("compliance.level"), width=1.2),
-                        Column(title=say("compliance.line"), width=0.6),
-                        Column(title=say("compliance.answer"), width=0.8),
-                        Column(title=say("compliance.reference"), width=1.1),
+                        Column(title=say("compliance.text"), width=3.6),
+                        Column(title=say("compliance.level"), width=1.05),
+                        Column(title=say("compliance.line"), width=0.95),
+                        Column(title=say("compliance.answer"), width=0.75),
+                        Column(title=say("compliance.reference"), width=1.45),
                     ),
-                    rows=tuple(
-                        _compliance_row(case, row, lines.get(row.id, rest)) for row in asked if _part(row) == section
-                    ),
+                    rows=tuple(_compliance_row(case, row) for row in asked if _part(row) == section),
                 )
                 for section in sections
             ),
@@ -58,12 +63,12 @@ def compliance(case: Case) -> Section:
     )
 
 
-def _compliance_row(case: Case, row: Requirement, line: str) -> tuple[Cell, ...]:
+def _compliance_row(case: Case, row: Requirement) -> tuple[Cell, ...]:
     return (
         Cell(text=row.id, role="code"),
         Cell(text=case.tongue.pick(row.text)),
         Cell(text=case.say(f"level.{row.level}")),
-        Cell(text=line),
+        Cell(text=", ".join(lines_serving(row, case.bill)) or case.say("none")),
         Cell(text="", role="blank"),
         Cell(text="", role="blank"),
     )
@@ -155,30 +160,32 @@ def evaluation(case: Case) -> Section:
 
 
 def acceptance(case: Case) -> Table:
-    """Return one row for each requirement and check: what must be measured, where, and the number to reach."""
+    """Return one row for each check and number to reach: where it is measured, and which lines of the report ask it."""
     say = case.say
-    groups: dict[tuple[str, str, str], list[Target]] = {}
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    places: dict[tuple[str, str, str], list[Target]] = {}
     for target in case.tests:
-        groups.setdefault((target.check, target.requirement, _aim(case, target)), []).append(target)
-    ordered = sorted(groups.items(), key=lambda pair: (pair[0][0], pair[0][1]))
+        places.setdefault((target.check, target.requirement, _aim(case, target)), []).append(target)
+    for (check, requirement, aim), targets in places.items():
+        groups.setdefault((check, aim, _where(case, targets)), []).append(requirement)
     return Table(
         id="acceptance",
         caption=say("acceptance.caption"),
         dense=True,
         columns=(
-            Column(title=say("acceptance.check"), width=2.5),
-            Column(title=say("acceptance.requirement"), width=1.4),
-            Column(title=say("acceptance.aim"), width=1.5),
-            Column(title=say("acceptance.where"), width=2.0),
+            Column(title=say("acceptance.check"), width=2.4),
+            Column(title=say("acceptance.aim"), width=1.6),
+            Column(title=say("acceptance.where"), width=1.5),
+            Column(title=say("acceptance.requirement"), width=2.6),
         ),
         rows=tuple(
             (
                 Cell(text=check, role="code"),
-                Cell(text=requirement, role="code"),
                 Cell(text=aim),
-                Cell(text=_where(case, targets)),
+                Cell(text=where),
+                Cell(text=", ".join(sorted(requirements)), role="code"),
             )
-            for (check, requirement, aim), targets in ordered
+            for (check, aim, where), requirements in sorted(groups.items())
         ),
     )
 
@@ -186,10 +193,20 @@ def acceptance(case: Case) -> Table:
 def _aim(case: Case, target: Target) -> str:
     if target.operator == "present":
         return case.say("acceptance.present")
-    value = target.value if isinstance(target.value, str) else case.tongue.quantity(target.value, target.unit)
-    sign = {">=": "≥", "<=": "≤", "==": "="}[target.operator]
-    statistic = "" if target.statistic == "value" else f" ({target.statistic})"
-    return f"{sign}\u00a0{value}{statistic}"
+    if isinstance(target.value, str):
+        value = target.value[:1].upper() + target.value[1:]
+    else:
+        value = case.tongue.quantity(target.value, target.unit)
+    none = target.operator == "<=" and target.value == 0
+    sign = "=" if none else {">=": "≥", "<=": "≤", "==": "="}[target.operator]
+    return f"{sign}\u00a0{value}{_statistic(case, target.statistic)}"
+
+
+def _statistic(case: Case, name: str) -> str:
+    if name == "value":
+        return ""
+    key = f"acceptance.statistic.{name}"
+    return f" ({case.say(key) if key in case.tongue.words else name})"
 
 
 def _where(case: Case, targets: list[Target]) -> str:

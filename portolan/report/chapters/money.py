@@ -23,13 +23,13 @@ def options(case: Case) -> Section:
         caption=say("options.caption"),
         columns=(
             Column(title=say("options.option"), width=1.2),
-            Column(title=say("options.suits"), width=2.6),
-            Column(title=say("options.price"), width=2.6),
-            Column(title=say("options.rows"), width=1.0, align="end"),
+            Column(title=say("options.suits"), width=2.5),
+            Column(title=say("options.price"), width=2.5),
+            Column(title=say("options.rows"), width=1.2, align="end"),
         ),
         rows=tuple(
             cells(
-                say(f"topology.{name}") + (f"\n({say('options.chosen')})" if name == case.site.topology.value else ""),
+                say(f"option.{name}") + (f"\n({say('options.chosen')})" if name == case.site.topology.value else ""),
                 say(f"options.{name}.suits"),
                 say(f"options.{name}.price"),
                 case.tongue.number(
@@ -84,7 +84,7 @@ def _priced(case: Case) -> tuple[Table | Paragraph, ...]:
                 role="warning",
                 text=say(
                     "options.unmet",
-                    option=say(f"topology.{option.name}"),
+                    option=say(f"option.{option.name}"),
                     needs="; ".join(case.tongue.phrase(need) for need in option.unmet),
                 ),
             )
@@ -99,7 +99,7 @@ def _option_row(case: Case, option: Option) -> tuple[Cell, ...]:
     role = "strong" if chosen else "body"
     amounts = (option.capex, option.opex, option.total, option.residual, option.present_value)
     return (
-        Cell(text=case.say(f"topology.{option.name}"), role=role),
+        Cell(text=case.say(f"option.{option.name}"), role=role),
         *(Cell(text=case.money(amount), number=amount, role=role) for amount in amounts),
     )
 
@@ -137,7 +137,7 @@ def costs(case: Case) -> Section:
 
 def ranges_figure(case: Case, costs: CostReport) -> Figure:
     """Return the picture of the options' ranges."""
-    rows = [(case.say(f"topology.{one.name}"), one.range) for one in costs.options]
+    rows = [(case.say(f"option.{one.name}"), one.range) for one in costs.options]
     told = "; ".join(f"{name}: {case.money(found.p10)}, {case.money(found.p90)}" for name, found in rows)
     return Figure(
         id="ranges",
@@ -162,7 +162,7 @@ def _ranges(case: Case, costs: CostReport) -> tuple[Figure | Table | Paragraph, 
             ),
             rows=tuple(
                 (
-                    Cell(text=say(f"topology.{one.name}"), role="strong" if one.name == costs.chosen else "body"),
+                    Cell(text=say(f"option.{one.name}"), role="strong" if one.name == costs.chosen else "body"),
                     Cell(text=case.money(one.range.p10), number=one.range.p10),
                     Cell(text=case.money(one.range.p50), number=one.range.p50),
                     Cell(text=case.money(one.range.p90), number=one.range.p90),
@@ -176,13 +176,23 @@ def _ranges(case: Case, costs: CostReport) -> tuple[Figure | Table | Paragraph, 
         Paragraph(
             text=say(
                 "costs.flips",
-                order=" < ".join(say(f"topology.{name}") for name in costs.ranks.likely_order),
-                share=tongue.percent(costs.ranks.order_changes),
+                order=", ".join(lower(say(f"option.{name}")) for name in costs.ranks.likely_order),
+            )
+            + " "
+            + (
+                say("costs.flips_sometimes", share=tongue.percent(costs.ranks.order_changes))
+                if costs.ranks.order_changes >= 0.01
+                else say("costs.flips_hardly" if costs.ranks.order_changes else "costs.flips_never")
             )
             + " "
             + _break_even(case, costs)
         ),
     )
+
+
+def lower(text: str) -> str:
+    """Return words as they stand within a sentence."""
+    return text[:1].lower() + text[1:]
 
 
 def _break_even(case: Case, costs: CostReport) -> str:
@@ -274,7 +284,7 @@ def _years(case: Case, costs: CostReport, option: Option) -> Table:
     columns = ("costs.capex", "costs.opex", "costs.discounted")
     return Table(
         id="years",
-        caption=say("costs.years", option=say(f"topology.{option.name}"), currency=costs.currency),
+        caption=say("costs.years", option=lower(say(f"option.{option.name}")), currency=costs.currency),
         columns=(
             Column(title=say("growth.year"), width=1.0),
             *(Column(title=say(name), width=1.4, align="end") for name in columns),
@@ -333,20 +343,19 @@ def _published(case: Case, costs: CostReport) -> Table:
 
 def validity(case: Case) -> Section:
     """Return how long prices hold."""
-    warnings = case.costs.warnings if case.costs is not None else ()
+    warnings = case.warnings
     return Section(
         id="validity",
         title=case.say("validity.title"),
         blocks=(
             Paragraph(text=case.say("validity.intro", date=case.tongue.date(case.issued))),
             Bullets(items=case.tongue.many("validity.rules")),
-            *(
-                Paragraph(role="warning", text=" ".join(_sentence(case.tongue.phrase(text)) for text in warnings))
-                for _ in warnings[:1]
-            ),
+            *((Paragraph(role="warning", text=sentences(case, warnings)),) if warnings else ()),
         ),
     )
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+def sentences(case: Case, warnings: tuple[str, ...]) -> str:
+    """Return warnings of other rooms as sentences one after the other."""
+    told = [case.tongue.phrase(text) for text in warnings]
+    return " ".join(text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".") for text in told)

@@ -5,22 +5,43 @@ from __future__ import annotations
 from portolan.report import figures
 from portolan.report.case import Case, cells
 from portolan.report.content import Cell, Column, Figure, Paragraph, Section, Table
+from portolan.sites.schema import Topology
 
-MILESTONES = ("contract", "site", "delivery", "hosts", "platform", "verification", "training", "acceptance", "warranty")
+# What is racked, what is rented, and what comes with both, in the order in which it comes about.
+RACKED, RENTED = ("site", "delivery", "hosts"), ("account",)
+MILESTONES = (
+    "contract",
+    "site",
+    "account",
+    "delivery",
+    "hosts",
+    "platform",
+    "verification",
+    "training",
+    "acceptance",
+    "warranty",
+)
 
 
 def sites(case: Case) -> Section:
     """Return the site, its hosts, and the implementation schedule."""
     say = case.say
+    idle = {Topology.ON_PREM: RENTED, Topology.CLOUD: RACKED, Topology.HYBRID: ()}[case.site.topology]
+    milestones = [name for name in MILESTONES if name not in idle]
+    paid = [
+        case.tongue.number(milestones.index(name) + 1)
+        for name in ("platform" if case.site.topology is Topology.CLOUD else "delivery", "verification", "acceptance")
+    ]
     return Section(
         id="sites",
         title=say("sites.title"),
         blocks=(
             Paragraph(
                 text=say(
-                    "sites.intro" if case.plan.hosts else "sites.rented",
+                    ("sites.beside" if case.rented_beside else "sites.intro") if case.plan.hosts else "sites.rented",
                     topology=say(f"topology.{case.site.topology.value}"),
                     hosts=case.tongue.number(len(case.plan.hosts)),
+                    instances=case.tongue.number(sum(int(pool.count) for pool in case.rented_beside)),
                 )
             ),
             *(_hosts(case) if case.plan.hosts else ()),
@@ -40,9 +61,9 @@ def sites(case: Case) -> Section:
                         say(f"milestones.{name}.evidence"),
                         "",
                     )
-                    for place, name in enumerate(MILESTONES, 1)
+                    for place, name in enumerate(milestones, 1)
                 ),
-                note=say("milestones.note"),
+                note=say("milestones.note", first=paid[0], second=paid[1], third=paid[2]),
             ),
         ),
     )
@@ -52,8 +73,12 @@ def _hosts(case: Case) -> tuple[Figure | Table, ...]:
     say = case.say
     pools = "; ".join(
         case.say("sites.alt_pool", count=case.tongue.number(int(pool.count)), name=case.name("pool", pool.name))
-        for pool in case.plan.pools
+        for pool in case.bought.pools
     )
+    if case.rented_beside:
+        pools += "; " + case.say(
+            "sites.alt_rented", count=case.tongue.number(sum(int(pool.count) for pool in case.rented_beside))
+        )
     return (
         Figure(
             id="topology",

@@ -37,10 +37,10 @@ def _schedule(case: Case, schedule: Literal["supply", "recurrent"]) -> Table:
         caption=say(f"bill.{schedule}"),
         columns=(
             Column(title=say("bill.number"), width=0.5),
-            Column(title=say("bill.item"), width=3.2),
+            Column(title=say("bill.item"), width=3.05),
             Column(title=say("bill.cpv"), width=1.0),
             Column(title=say("bill.quantity"), width=0.8, align="end"),
-            Column(title=say("bill.unit_title"), width=0.9),
+            Column(title=say("bill.unit_title"), width=1.05),
             Column(title=_with_currency(case, "bill.unit_price"), width=1.3, align="end"),
             Column(title=_with_currency(case, "bill.amount"), width=1.4, align="end"),
             Column(title=say("bill.origin"), width=1.0),
@@ -108,7 +108,7 @@ def _sources(case: Case) -> Table:
             (
                 Cell(text=line.number),
                 Cell(text=line.item, role="code"),
-                Cell(text="\n".join(case.tongue.phrase(s.expression) for s in chains[line.item] if s.expression)),
+                Cell(text="\n".join(case.tongue.expression(s.expression) for s in chains[line.item] if s.expression)),
                 Cell(text=case.tongue.phrase(line.price_source)),
                 Cell(text="" if line.price_date is None else case.tongue.date(line.price_date)),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portolan.report.case import Case, cells, total
-from portolan.report.chapters.money import ranges_figure
+from portolan.report.chapters.money import lower, ranges_figure, sentences
 from portolan.report.content import Cell, Column, Fact, Facts, Figure, Paragraph, Section, Table
 from portolan.sites.schema import HostRole
 
@@ -38,18 +38,29 @@ def chapter(case: Case) -> Section:
 
 
 def _facts(case: Case) -> tuple[Fact, ...]:
-    plan = case.plan
+    plan = case.bought
     rented = plan.host_provider == "cloud"
     servers = sum(int(pool.count) for pool in plan.pools)
     workers = sum(int(pool.count) for pool in plan.pools if pool.role is HostRole.WORKER)
     accelerators = int(total(plan.pools, "accelerators"))
-    if plan.cloud is not None and not rented:  # what is all rented stands among the pools already
-        instances = plan.cloud.pools
-        servers += sum(int(pool.count) for pool in instances)
-        accelerators += sum(int(pool.count) * pool.accelerators for pool in instances)
+    for pool in case.rented_beside:
+        servers += int(pool.count)
+        workers += int(pool.count)
+        accelerators += int(pool.count) * pool.accelerators
     known = servers > 0
     simulated = any(pool.accelerators_simulated for pool in plan.pools)
-    price = case.bill.total("supply")
+    price, yearly = case.bill.total("supply"), case.bill.total("recurrent")
+    recurrent = (
+        ()
+        if yearly is None or case.bill.currency is None
+        else (
+            Fact(
+                label=case.say("facts.yearly"),
+                value=case.tongue.money(yearly, case.bill.currency, cents=False),
+                detail=case.say("facts.yearly_detail"),
+            ),
+        )
+    )
     return (
         Fact(
             label=case.say("facts.servers"),
@@ -75,6 +86,7 @@ def _facts(case: Case) -> tuple[Fact, ...]:
             ),
             detail=case.say("facts.unpriced_detail" if price is None else "facts.price_detail"),
         ),
+        *recurrent,
     )
 
 
@@ -100,10 +112,7 @@ def _glance(case: Case) -> Table:
             hours=case.tongue.number(round((1 - case.site.workload.availability) * 8760, 1)),
         ),
         "price": _price(case) if priced else case.say("glance.unpriced_text"),
-        "reservations": (
-            " ".join(_sentence(case.tongue.phrase(warning)) for warning in case.plan.warnings)
-            or case.say("glance.no_reservations")
-        ),
+        "reservations": sentences(case, (*case.plan.warnings, *case.warnings)) or case.say("glance.no_reservations"),
     }
     return Table(
         id="glance",
@@ -130,20 +139,24 @@ def _price(case: Case) -> str:
     if costs is None or option is None:
         return case.say("glance.price_text")
     money, say = case.money, case.say
-    return say(
+    best = costs.option(costs.ranks.likely_order[0])
+    estimate = say(
         "glance.estimate",
         present=money(option.present_value),
+        middle=money(option.range.p50),
         currency=costs.currency,
         years=case.tongue.number(costs.horizon_years),
         low=money(option.range.p10),
         high=money(option.range.p90),
-        best=say(f"topology.{costs.ranks.likely_order[0]}"),
-        share=case.tongue.percent(costs.ranks.cheapest[costs.ranks.likely_order[0]]),
     )
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    compared = say(
+        "glance.cheapest" if best.name == option.name else "glance.not_cheapest",
+        best=lower(say(f"option.{best.name}")),
+        gap=money(option.present_value - best.present_value),
+        currency=costs.currency,
+        share=case.tongue.percent(costs.ranks.cheapest[best.name]),
+    )
+    return f"{estimate} {compared}"
 
 
 def _sandbox(case: Case) -> tuple[Paragraph, ...]:

@@ -15,7 +15,15 @@ from portolan.bundle.view import Bundle
 
 HERE = Path(__file__).parent
 CHARTS = paths.REPOSITORY / "charts"
-NAMES = ("customs-model", "declaration-router", "node-recheck", "risk-scoring", "risk-training")
+NAMES = (
+    "customs-model",
+    "declaration-router",
+    "language-assistant",
+    "language-model",
+    "node-recheck",
+    "risk-scoring",
+    "risk-training",
+)
 GOOD = HERE / "good"
 BAD = sorted((HERE / "bad").glob("*/*.yaml"))
 

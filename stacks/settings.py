@@ -17,6 +17,7 @@ from portolan.model import Model
 from portolan.platform.secrets import PlatformSecrets, load_secrets
 from portolan.platform.sources import Sources
 from portolan.sizing.plan import Plan
+from stacks.platform.language_assistant import LanguageAssistantParameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -41,6 +42,7 @@ class Settings:
     inference_port: int
     training: TrainingParameters
     router_budget_seconds: float = 1.0
+    language_assistant: LanguageAssistantParameters = field(default_factory=LanguageAssistantParameters)
     addresses: dict[str, str] = field(default_factory=dict)  # of hosts, by name
     charts: Path = REPOSITORY / "charts"
     programs: Path = REPOSITORY / "services" / "bursts"
@@ -78,6 +80,9 @@ def load() -> Settings:
         inference_port=config.get_int("inferencePort") or 30080,
         training=TrainingParameters.model_validate(json.loads(config.get("training") or "{}")),
         router_budget_seconds=config.get_float("routerBudgetSeconds") or 1.0,
+        language_assistant=LanguageAssistantParameters.model_validate(
+            json.loads(config.get("languageAssistant") or "{}")
+        ),
         addresses=_addresses(value),
         rent=config.get_bool("rent") or False,
     )

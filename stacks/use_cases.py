@@ -15,6 +15,8 @@ from stacks.platform.certificates import Certificates, CertificatesArgs
 from stacks.platform.customs_model import USE_CASES, CustomsModel, CustomsModelArgs
 from stacks.platform.declaration_router import NAME as ROUTER
 from stacks.platform.declaration_router import DeclarationRouter, DeclarationRouterArgs
+from stacks.platform.language_assistant import NAME as ASSISTANT
+from stacks.platform.language_assistant import LanguageAssistant, LanguageAssistantArgs
 from stacks.settings import Settings
 
 IMAGE = "customs-models"
@@ -44,13 +46,14 @@ def build_use_cases(
 ) -> dict[str, pulumi.Output[str]]:
     """Declare the models that the plan has, and return the stack's outputs of them."""
     plan, sources = settings.plan, settings.sources
-    if not any(plan.has_service(name) for name in (*USE_CASES, ROUTER)):
+    if not any(plan.has_service(name) for name in (*USE_CASES, ROUTER, ASSISTANT)):
         return {}
     certificates = Certificates(
         "customs-models-certificates",
         CertificatesArgs(around.authority_certificate, around.models_certificate, around.namespace, CERTIFICATE_SECRET),
         pulumi.ResourceOptions(providers=[cluster.provider], depends_on=list(after)),
     )
+    digest = sha256(around.models_certificate.certificate.encode()).hexdigest()[:12]
     after = [*after, certificates]
     options = pulumi.ResourceOptions(providers=[cluster.provider], depends_on=after)
     outputs: dict[str, pulumi.Output[str]] = {}
@@ -78,7 +81,7 @@ def build_use_cases(
                 training_cpu_millicores=int(training.cpu_millicores),
                 training_memory_mebibytes=int(training.memory_mebibytes),
                 endpoint_secret=CERTIFICATE_SECRET,
-                endpoint_digest=sha256(around.models_certificate.certificate.encode()).hexdigest()[:12],
+                endpoint_digest=digest,
                 audience=around.audience,
             ),
             options,
@@ -107,6 +110,24 @@ def build_use_cases(
             pulumi.ResourceOptions(providers=[cluster.provider], depends_on=[*after, *models.values()]),
         )
         outputs["declarationRouterUrl"] = router.url
+    if plan.has_service(ASSISTANT):
+        assistant = LanguageAssistant(
+            ASSISTANT,
+            LanguageAssistantArgs(
+                provider=cluster.provider,
+                kubernetes_version=sources.kubernetes_version(),
+                chart=settings.charts / ASSISTANT,
+                namespace=around.namespace,
+                image=sources.image(IMAGE),
+                parameters=settings.language_assistant,
+                endpoint_secret=CERTIFICATE_SECRET,
+                endpoint_digest=digest,
+                audit_key=settings.secrets.audit_key,
+                **_size(plan.service(ASSISTANT)),
+            ),
+            options,
+        )
+        outputs["languageAssistantUrl"] = assistant.url
     return outputs
 
 

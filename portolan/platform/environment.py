@@ -32,8 +32,13 @@ ENDPOINT_NAMES = (
     "localhost",
 )
 MODEL_NAMES = tuple(
-    f"{name}-predictor.risk-scoring{suffix}"
-    for name in ("hs-classification", "valuation", "xray-inspection")
+    f"{name}.risk-scoring{suffix}"
+    for name in (
+        "hs-classification-predictor",
+        "valuation-predictor",
+        "xray-inspection-predictor",
+        "language-assistant",
+    )
     for suffix in ("", ".svc", ".svc.cluster.local")
 )
 WEBHOOK_NAMES = (

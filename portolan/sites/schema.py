@@ -246,7 +246,7 @@ class Names(Model):
     fr: Annotated[str, Field(min_length=1)]
 
 
-UseCase = Literal["hs-classification", "valuation", "xray-inspection", "declaration-router"]
+UseCase = Literal["hs-classification", "valuation", "xray-inspection", "declaration-router", "language-assistant"]
 
 IN_THE_CLOUD = Hosts(provider="cloud", nodes=())
 

@@ -48,6 +48,16 @@ def concurrency(users: float, active: float, requests_per_hour: float, latency_s
     return users * active * requests_per_hour * latency_seconds / 3600
 
 
+@formula("language.arrivals", "users * active * requests/h / 3600", "the questions of those who are at work")
+def questions_per_second(users: float, active: float, requests_per_hour: float) -> float:
+    """Return the questions a second.
+
+    >>> questions_per_second(1000, 0.2, 36)
+    2.0
+    """
+    return users * active * requests_per_hour / 3600
+
+
 @formula("language.cache-bytes", "131,072 * (billions / 8)^0.4225", "Llama 3 configurations, 8B and 70B, FP16")
 def cache_bytes_per_token(billions: float) -> float:
     """Return the bytes of key-value cache that one token takes."""

@@ -26,6 +26,8 @@ COSTS = {
     "valuation": UseCaseCost(0.001, 160, 384),
     "xray-inspection": UseCaseCost(0.250, 384, 512),
     "declaration-router": UseCaseCost(0.005, 128),
+    # 11 ms of processor time an answer without a language model, 200 MB in two processes
+    "language-assistant": UseCaseCost(0.015, 384),
 }
 TRAINING_MILLICORES = 100
 
@@ -37,7 +39,7 @@ def plan_use_cases(site: Site) -> tuple[ServicePlan, ...]:
         cost = COSTS[name]
         if cost.training_mebibytes:
             found.append(_training(f"{name}-training", cost))
-        found.append(_service(site, name, cost))
+        found.append(_assistant(site, name, cost) if name == "language-assistant" else _service(site, name, cost))
     return tuple(found)
 
 
@@ -47,6 +49,37 @@ def _training(name: str, cost: UseCaseCost) -> ServicePlan:
         replicas=decide("replicas", constant(f"{name}.replicas", 1, "one job, before the service")),
         cpu_millicores=decide("millicores", constant(f"{name}.millicores", TRAINING_MILLICORES, MEASURED)),
         memory_mebibytes=decide("MiB", constant(f"{name}.mebibytes", cost.training_mebibytes, MEASURED)),
+    )
+
+
+def _assistant(site: Site, name: str, cost: UseCaseCost) -> ServicePlan:
+    """Return the language assistant: replicas for its load alone, for proposals and their log lie in one place."""
+    load = site.workload
+    arrivals = weigh(
+        "language.arrivals",
+        users=load.language_model_users,
+        active=load.language_model_active_share,
+        requests_per_hour=load.language_model_requests_per_hour,
+    )
+    millicores = weigh(
+        "declarations.millicores",
+        items=1.0,
+        seconds_per_item=cost.seconds_per_record,
+        latency_seconds=load.score_latency_seconds,
+    )
+    service_seconds = cost.seconds_per_record / (millicores.value / 1000)
+    enough = weigh(
+        "declarations.replicas",
+        arrivals_per_second=arrivals.value,
+        service_seconds=service_seconds,
+        wait_seconds=load.score_latency_seconds - service_seconds,
+    )
+    one = constant(f"{name}.replicas", 1, "several share a volume that the site must have: see its chart")
+    return ServicePlan(
+        name=name,
+        replicas=decide("replicas", enough, one),
+        cpu_millicores=decide("millicores", millicores),
+        memory_mebibytes=decide("MiB", constant(f"{name}.mebibytes", cost.mebibytes, MEASURED)),
     )
 
 

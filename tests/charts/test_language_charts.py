@@ -188,6 +188,6 @@ def test_pods_of_a_language_model_are_not_root_and_fetch_nothing(kind):
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert environment(container)["HF_HUB_OFFLINE"] == "1"
     policy = only(documents, "NetworkPolicy")["spec"]
-    assert policy["ingress"][0]["from"][0]["podSelector"]["matchLabels"] == {
-        "app.kubernetes.io/name": "language-assistant"
-    }
+    who = policy["ingress"][0]["from"][0]
+    assert who["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "risk-scoring"}
+    assert who["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "language-assistant"}

@@ -32,3 +32,12 @@ def test_more_declarations_give_more_replicas(requirements: Requirements) -> Non
     busy = site.model_copy(update={"workload": site.workload.model_copy(update={"declarations_per_day": 400_000})})
     few, many = (size(one, requirements).service("hs-classification").replicas for one in (site, busy))
     assert many.value > few.value
+
+
+def test_the_language_assistant_is_sized_by_its_users(requirements: Requirements) -> None:
+    site = with_use_cases("language-assistant")
+    load = {"language_model_users": 200_000, "language_model_requests_per_hour": 60.0}
+    busy = site.model_copy(update={"workload": site.workload.model_copy(update=load)})
+    few, many = (size(one, requirements).service("language-assistant").replicas for one in (site, busy))
+    assert few.value == 1
+    assert many.value > 1

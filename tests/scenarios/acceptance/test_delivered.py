@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.scenario_site import ScenarioSite
+from tests.support.scenario_site import ScenarioSite, wait_for
 
 pytestmark = pytest.mark.full
 
@@ -51,6 +51,9 @@ Standard = tuple[dict[str, Any], Path, float]  # what it printed, where its evid
 
 @pytest.fixture(scope="module")
 def standard(stage: ScenarioSite, figure: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Standard:
+    # The autoscaler looks at its metrics some time after it was made.
+    active = ("wait", "--for=condition=ScalingActive", "hpa", "--all", "--timeout=5s")
+    wait_for("the autoscaler has metrics", lambda: stage.kubectl("-n", "risk-scoring", *active), seconds=300)
     folder = tmp_path_factory.mktemp("standard")
     begin = time.monotonic()
     done = stage.portolan("verify", "--depth", "standard", "-o", "json", "--evidence", str(folder))

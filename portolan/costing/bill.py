@@ -10,7 +10,8 @@ from typing import Literal
 from portolan.costing.shapes import Bill, BillLine, CatalogueItem, OptionName, Step, cents
 from portolan.errors import PortolanError
 from portolan.sites.schema import Site
-from portolan.sizing.plan import Plan, Quantity
+from portolan.sizing.plan import Plan, Quantity, Reason
+from portolan.sizing.reasons import FORMULAS, walk
 
 Group = Literal["compute", "storage", "network", "facility", "energy", "staff", "software", "service"]
 # Assumptions: what a commitment or interruptible capacity takes off the on-demand price, and engineers by option.
@@ -46,6 +47,7 @@ class Writer:
         source: Quantity | None = None,
         factor: Decimal = Decimal(1),
         own_price: float | None = None,
+        inputs: dict[str, float] | None = None,
     ) -> None:
         """Add a line; nothing is added where the quantity is 0."""
         if quantity <= 0:
@@ -62,17 +64,19 @@ class Writer:
         binding = tuple(dict.fromkeys(reason.requirement for reason in reasons if reason.requirement))
         price = chosen.price.source
         steps = [
-            Step(
-                name=reason.requirement or reason.formula or "",
-                value=reason.value,
-                origin="requirement" if reason.requirement else "formula",
-                source=reason.source,
-                inputs=reason.inputs,
-            )
-            for reason in reasons
+            _step(reason, depth, name, source.unit if source is not None and not depth else "")
+            for weighed in reasons
+            for depth, name, reason in walk(weighed)
         ]
         steps.append(
-            Step(name="quantity", value=float(quantity), unit=chosen.unit, origin="formula", expression=expression)
+            Step(
+                name="quantity",
+                value=float(quantity),
+                unit=chosen.unit,
+                origin="formula",
+                expression=expression,
+                inputs=inputs or {},
+            )
         )
         if factor != 1:
             steps.append(
@@ -112,6 +116,30 @@ class Writer:
         )
 
 
+def _step(reason: Reason, depth: int, explains: str, unit: str) -> Step:
+    name = reason.requirement or reason.formula or ""
+    origin: Literal["input", "requirement", "constant", "formula", "choice"] = "constant"
+    if reason.requirement:
+        origin = "requirement"
+    elif reason.formula in FORMULAS:
+        origin = "formula"
+    elif name.startswith("site."):
+        origin = "input"
+    elif name.startswith("choice."):
+        origin = "choice"
+    return Step(
+        name=name,
+        value=reason.value,
+        unit=unit,
+        origin=origin,
+        expression=FORMULAS[reason.formula].expression if reason.formula in FORMULAS else "",
+        source=reason.source,
+        inputs=reason.inputs,
+        depth=depth,
+        explains=explains,
+    )
+
+
 def bill_of(site: Site, plan: Plan, option: OptionName, catalogue: Mapping[str, CatalogueItem], today: date) -> Bill:
     """Return the priced bill of a plan: what is bought, and the first year of operation."""
     writer = Writer(site, option, catalogue, today)
@@ -121,7 +149,15 @@ def bill_of(site: Site, plan: Plan, option: OptionName, catalogue: Mapping[str, 
         _rented(writer, plan)
     servers = Decimal(sum(int(item.count.value) for item in plan.hardware if catalogue[item.item].kind == "server"))
     days = servers * DAYS_PER_SERVER + DAYS_FOR_PLATFORM
-    writer.add("installation", "installation-day", days, "service", False, "2 days a server, 15 for the platform")
+    writer.add(
+        "installation",
+        "installation-day",
+        days,
+        "service",
+        False,
+        "2 days a server, 15 for the platform",
+        inputs={"servers": float(servers)},
+    )
     writer.add("course", "training-day", DAYS_OF_COURSE, "service", False, "planning assumption: a course of 10 days")
     writer.add(
         "staff",
@@ -146,7 +182,16 @@ def _owned(writer: Writer, plan: Plan) -> None:
         quantity: Quantity = getattr(plan.storage, name)
         # Disks are sold whole.
         terabytes = (Decimal(str(quantity.value)) / TERABYTE * COPIES).to_integral_value(ROUND_CEILING)
-        writer.add(name, "disk-terabyte", terabytes, "storage", False, "usable TB * 3 copies, rounded up", quantity)
+        writer.add(
+            name,
+            "disk-terabyte",
+            terabytes,
+            "storage",
+            False,
+            "usable TB * 3 copies, rounded up",
+            quantity,
+            inputs={"usable_terabytes": float(quantity.value / 1e12), "copies": float(COPIES)},
+        )
     if plan.facility is not None:
         facility = plan.facility
         writer.add("racks", "rack", Decimal(int(facility.racks.value)), "facility", False, "the plan's", facility.racks)
@@ -155,7 +200,15 @@ def _owned(writer: Writer, plan: Plan) -> None:
         used = facility.energy_kilowatt_hours_per_year
         writer.add("energy", "energy", energy, "energy", True, "the plan's", used, own_price=own)
     hardware = sum((line.total for line in writer.lines if line.category == "capex"), Decimal(0))
-    writer.add("maintenance", "maintenance", hardware, "service", True, "sum of the purchases")
+    writer.add(
+        "maintenance",
+        "maintenance",
+        hardware,
+        "service",
+        True,
+        "sum of the purchases",
+        inputs={line.item.rsplit(".", 1)[-1]: float(line.total) for line in writer.lines if line.category == "capex"},
+    )
 
 
 def _rented(writer: Writer, plan: Plan) -> None:
@@ -166,9 +219,28 @@ def _rented(writer: Writer, plan: Plan) -> None:
     for pool in cloud.pools:
         hours = Decimal(int(pool.count.value)) * Decimal(str(pool.hours_per_month)) * 12
         factor = FACTORS[f"reserved-{years}" if pool.purchase == "reserved" else pool.purchase]
-        writer.add(pool.pool, pool.instance, hours, "compute", True, "nodes * hours a month * 12", pool.count, factor)
+        writer.add(
+            pool.pool,
+            pool.instance,
+            hours,
+            "compute",
+            True,
+            "nodes * hours a month * 12",
+            pool.count,
+            factor,
+            inputs={"nodes": float(pool.count), "hours_per_month": pool.hours_per_month},
+        )
         disk = Decimal(int(pool.count.value)) * Decimal(str(pool.disk_bytes.value)) / GIGABYTE * 12
-        writer.add(f"{pool.pool}-disk", "cloud-block", disk, "storage", True, "nodes * GB * 12", pool.disk_bytes)
+        writer.add(
+            f"{pool.pool}-disk",
+            "cloud-block",
+            disk,
+            "storage",
+            True,
+            "nodes * GB * 12",
+            pool.disk_bytes,
+            inputs={"nodes": float(pool.count), "gigabytes": pool.disk_bytes.value / 1e9},
+        )
     for name, item, quantity, group in (
         ("object-store", "cloud-object", cloud.object_store_bytes, "storage"),
         ("block", "cloud-block", cloud.block_bytes, "storage"),
@@ -177,5 +249,7 @@ def _rented(writer: Writer, plan: Plan) -> None:
     ):
         gigabytes = Decimal(str(quantity.value)) / GIGABYTE * 12
         chosen: Group = "network" if group == "network" else "storage"
-        writer.add(name, item, gigabytes, chosen, True, "GB * 12 months", quantity)
+        writer.add(
+            name, item, gigabytes, chosen, True, "GB * 12 months", quantity, inputs={"gigabytes": quantity.value / 1e9}
+        )
     writer.add("control-plane", "cloud-control-plane", HOURS_OF_YEAR, "compute", True, "8,760 hours of a year")

@@ -91,6 +91,8 @@ class Step(Model):
     expression: str = ""
     source: str = ""
     inputs: dict[str, float] = {}
+    depth: int = 0  # 1: explains an input of the step above, 2: one of that, ...
+    explains: str = ""  # the input
 
 
 class BillLine(Model):

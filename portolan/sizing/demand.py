@@ -155,7 +155,12 @@ def accelerator_plan(site: Site, model: str, teraflops: float, gpu_bytes: float)
     """Return the site's GPUs of one model."""
     load = site.workload
     tiles = math.ceil(load.xray_width_pixels * load.xray_height_pixels / TILE_PIXELS)
-    rate = load.xray_images_per_day * load.peak_factor / (load.working_hours_per_day * 3600)
+    rate = weigh(
+        "declarations.arrivals",
+        declarations_per_day=load.xray_images_per_day,
+        peak_factor=load.peak_factor,
+        hours=load.working_hours_per_day,
+    )
     asked = weigh(
         "language.concurrency",
         users=load.language_model_users,
@@ -171,10 +176,10 @@ def accelerator_plan(site: Site, model: str, teraflops: float, gpu_bytes: float)
         "GPU",
         weigh(
             "language.gpus",
-            concurrent=asked.value,
+            concurrent=asked,
             billions=billions,
             tokens=load.language_model_prompt_tokens + load.language_model_answer_tokens,
-            cache_bytes=weigh("language.cache-bytes", billions=billions).value,
+            cache_bytes=weigh("language.cache-bytes", billions=billions),
             gpu_bytes=gpu_bytes,
         ),
     )
@@ -185,7 +190,17 @@ def accelerator_plan(site: Site, model: str, teraflops: float, gpu_bytes: float)
         xray=xray,
         language_model=language,
         training=training,
-        total=decide("GPU", constant("accelerators.sum", total, "images, language model and training together")),
+        total=decide(
+            "GPU",
+            constant(
+                "accelerators.sum",
+                total,
+                "images, language model and training together",
+                xray=xray,
+                language_model=language,
+                training=training,
+            ),
+        ),
     )
 
 
@@ -199,9 +214,9 @@ def _training(site: Site, teraflops: float) -> list[Reason]:
                 tokens=job.tokens,
                 factor=4 if job.adapters_only else 6,
                 teraflops=teraflops,
-            ).value
+            )
         elif job.images is not None:
-            hours = weigh("training.vision-hours", images=job.images, epochs=job.epochs, teraflops=teraflops).value
+            hours = weigh("training.vision-hours", images=job.images, epochs=job.epochs, teraflops=teraflops)
         else:
             continue
         reasons.append(weigh("training.gpus", gpu_hours=hours, hours=job.hours_per_run))
@@ -213,7 +228,7 @@ def _spark_minimum(requirements: Requirements, row: str, batch: float) -> tuple[
     if batch <= 0:
         return ()
     nodes, each = required(requirements.get("SPK-9.9.1-01")), required(requirements.get(row))
-    found = weigh("demand.product", first=nodes.value, second=each.value)
+    found = weigh("demand.product", first=nodes, second=each)
     return (found.model_copy(update={"requirement": row, "source": each.source}),)
 
 
@@ -240,14 +255,14 @@ def streaming_plan(site: Site, requirements: Requirements) -> StreamingPlan:
         kafka_broker_memory_bytes=decide("bytes", constant("kafka.memory", 16e9 * some, ASSUMED)),
         kafka_broker_disk_bytes=decide(
             "bytes",
-            weigh("kafka.disk", bytes_per_second=rate, hours=load.tracking_retention_hours, brokers=brokers.value),
+            weigh("kafka.disk", bytes_per_second=rate, hours=load.tracking_retention_hours, brokers=brokers),
         ),
         kafka_partitions=decide("partitions", constant("kafka.partitions", 12 * brokers.value, ASSUMED)),
         nifi_nodes=decide("nodes", weigh("nifi.nodes", megabytes_per_second=files)),
         spark_cores=cores,
         spark_memory_bytes=decide(
             "bytes",
-            weigh("demand.product", first=cores.value, second=4e9),
+            weigh("demand.product", first=cores, second=4e9),
             *_spark_minimum(requirements, "SPK-9.9.1-03", load.batch_gigabytes),
         ),
     )

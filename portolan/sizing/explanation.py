@@ -11,7 +11,7 @@ from portolan.output import table
 from portolan.requirements.schema import Requirements
 from portolan.sizing import engine  # noqa: F401  (its modules register the formulas)
 from portolan.sizing.plan import Plan, Quantity
-from portolan.sizing.reasons import FORMULAS
+from portolan.sizing.reasons import FORMULAS, walk
 from portolan.sizing.view import human
 
 PARTS = (
@@ -39,6 +39,8 @@ class Step(Model):
     expression: str | None = None
     source: str = ""
     inputs: dict[str, float] = {}
+    depth: int = 0  # 1: the reason of an input of the reason above, 2: of an input of that, ...
+    explains: str = ""  # the input
 
 
 class Chain(Model):
@@ -97,15 +99,18 @@ def explain(plan: Plan, item: str, requirements: Requirements) -> Chain:
         steps=tuple(
             Step(
                 value=reason.value,
-                binds=place == 0,
+                binds=place == 0 and depth == 0,
                 requirement=reason.requirement,
                 requirement_text=texts.get(reason.requirement or ""),
                 formula=reason.formula,
                 expression=FORMULAS[reason.formula].expression if reason.formula in FORMULAS else None,
                 source=reason.source,
                 inputs=reason.inputs,
+                depth=depth,
+                explains=name,
             )
-            for place, reason in enumerate(quantity.reasons)
+            for place, weighed in enumerate(quantity.reasons)
+            for depth, name, reason in walk(weighed)
         ),
     )
 
@@ -123,9 +128,11 @@ def print_chain(chain: Chain) -> None:
     rows = []
     for step in chain.steps:
         why = step.requirement_text or ""
-        if step.expression:
-            numbers = ", ".join(f"{name} = {value:g}" for name, value in step.inputs.items())
-            why = f"{why}\n{step.expression}\n{numbers}".strip()
+        if step.inputs:
+            numbers = ", ".join(f"{name} = {value:,.6g}" for name, value in step.inputs.items())
+            why = f"{why}\n{step.expression or ''}\n{numbers}".strip()
         origin = " + ".join(name for name in (step.requirement, step.formula) if name)
-        rows.append(("binds" if step.binds else "", f"{step.value:.10g}", origin, why, step.source))
+        mark = "binds" if step.binds else f"{'  ' * (step.depth - 1)}\u2514 {step.explains}" if step.depth else ""
+        shown = human(Quantity(value=step.value, unit=chain.unit, binding="", reasons=()))
+        rows.append((mark, f"{step.value:,.10g}" if step.depth else shown, origin, why, step.source))
     table(f"{chain.item} of {chain.site}: {chain.shown}", ("", "value", "reason", "in words", "source"), rows)

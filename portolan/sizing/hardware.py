@@ -21,7 +21,7 @@ from portolan.sizing.parts import (
     HardwareItem,
     Purpose,
 )
-from portolan.sizing.plan import NodePool, StoragePlan
+from portolan.sizing.plan import NodePool, Quantity, StoragePlan
 from portolan.sizing.reasons import constant, decide, formula, required, weigh
 
 Catalogue = Mapping[str, CatalogueItem]
@@ -148,13 +148,20 @@ def cloud_plan(
             unmet.append(f"no {cloud.provider} instance of the catalogue meets the need of pool {name}")
             return None
         chosen, count = catalogue[found[0]], found[1]
+        asked_for: dict[str, float | Quantity] = (
+            {"gpus": gpus_for(site, catalogue[chosen.labels["accelerator"]]).total, "share": need.share}
+            if wants_gpu
+            else {"cores": need.cores, "memory_bytes": need.memory_bytes}
+        )
         interruptible = name == "training" and cloud.interruptible_training
         reserved = cloud.reserved_years > 0 and name != "training"
         return CloudPool(
             pool=name,
             purpose=purpose,
             instance=chosen.id,
-            count=decide("nodes", constant("choice.cheapest", float(count), "the cheapest that carries the load")),
+            count=decide(
+                "nodes", constant("choice.cheapest", float(count), "the cheapest that carries the load", **asked_for)
+            ),
             least=0 if name == "training" else count,
             most=count if name == "training" else count * 2,
             purchase="interruptible" if interruptible else "reserved" if reserved else "on-demand",
@@ -254,7 +261,7 @@ def bought(pools: Sequence[NodePool], model: str, catalogue: Catalogue) -> tuple
         items.append(HardwareItem(purpose=purpose, item=found[0], name=name, count=pool.count))
         gpus = pool.count.value * pool.accelerators.value
         if gpus:
-            count = decide("GPU", weigh("demand.product", first=pool.count.value, second=pool.accelerators.value))
+            count = decide("GPU", weigh("demand.product", first=pool.count, second=pool.accelerators))
             items.append(HardwareItem(purpose="gpu", item=model, name=catalogue[model].name.en, count=count))
     nodes = sum(pool.count.value for pool in pools)
     switches = decide(
@@ -267,18 +274,22 @@ def bought(pools: Sequence[NodePool], model: str, catalogue: Catalogue) -> tuple
 def facility(site: Site, items: Sequence[HardwareItem], catalogue: Catalogue) -> FacilityPlan:
     """Return power, racks and carbon of the equipment; a switch takes 200 W and one unit."""
     watts, units = 0.0, 0.0
+    numbers: dict[str, Quantity] = {}
     for item in items:
         facts = catalogue[item.item].facts
+        numbers[f"{item.purpose}.{item.item}"] = item.count
         watts += item.count.value * facts.get("watts", 200.0)
         units += item.count.value * (facts.get("rack_units", 1.0) if catalogue[item.item].kind != "gpu" else 0.0)
     finance = site.finance
     effectiveness = finance.power_usage_effectiveness or EFFECTIVENESS
     grams = GRID_GRAMS if finance.carbon_grams_per_kilowatt_hour is None else finance.carbon_grams_per_kilowatt_hour
-    used = decide("kWh", weigh("facility.energy", watts=watts, effectiveness=effectiveness))
+    power = constant("facility.power", watts, "sum of the equipment's power", **numbers)
+    height = constant("facility.units", units, "sum of the equipment's heights", **numbers)
+    used = decide("kWh", weigh("facility.energy", watts=power, effectiveness=effectiveness))
     return FacilityPlan(
-        power_watts=decide("W", constant("facility.power", watts, "sum of the equipment's power")),
+        power_watts=decide("W", power),
         energy_kilowatt_hours_per_year=used,
-        racks=decide("racks", weigh("facility.racks", units=units, watts=watts)),
-        rack_units=decide("U", constant("facility.units", units, "sum of the equipment's heights")),
-        carbon_kilograms_per_year=decide("kg", weigh("demand.product", first=used.value, second=grams / 1000)),
+        racks=decide("racks", weigh("facility.racks", units=height, watts=power)),
+        rack_units=decide("U", height),
+        carbon_kilograms_per_year=decide("kg", weigh("demand.product", first=used, second=grams / 1000)),
     )

@@ -234,7 +234,7 @@ def _disk(
 ) -> Quantity:
     reasons = [constant("nodes.system-disk", SYSTEM_DISK_BYTES, "system 10 GB, images 20 GB, logs 10 GB")]
     if hosts[0].pool is Pool.STORAGE:
-        reasons.append(weigh("storage.node-disk", object_store=float(storage.object_store_bytes), nodes=len(hosts)))
+        reasons.append(weigh("storage.node-disk", object_store=storage.object_store_bytes, nodes=len(hosts)))
     return decide("bytes", *reasons, *_minima(site, requirements, "host.disk-bytes", enforce_minima))
 
 

@@ -6,13 +6,17 @@ from portolan.model import Model
 
 
 class Reason(Model):
-    """Why a number is what it is: a line of the report, or a formula with its inputs."""
+    """Why a number is what it is: a line of the report, or a formula with its inputs.
+
+    An input that is no figure of the site file and no constant has its own reason in `follows`, by the input's name.
+    """
 
     value: float
     requirement: str | None = None  # id of a requirement row
     formula: str | None = None  # name of the formula, for example "declarations.cores"
     source: str = ""  # report section, paper or datasheet
     inputs: dict[str, float] = {}
+    follows: dict[str, Reason] = {}
 
 
 class Quantity(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, ParamSpec
 
@@ -38,24 +38,42 @@ def formula(name: str, expression: str, source: str) -> Callable[[Callable[P, fl
     return register
 
 
-def weigh(name: str, **inputs: float) -> Reason:
-    """Return the reason that the formula called `name` gives for these inputs.
+def weigh(name: str, **inputs: float | Reason | Quantity) -> Reason:
+    """Return the reason that the formula called `name` gives for these inputs; reasons among them are kept.
 
     Raises KeyError for a formula that no module has registered.
     """
     chosen = FORMULAS[name]
-    value = chosen.function(**inputs)
+    numbers = {key: number if isinstance(number, int | float) else number.value for key, number in inputs.items()}
     return Reason(
-        value=tidy(value),
+        value=tidy(chosen.function(**numbers)),
         formula=name,
         source=chosen.source,
-        inputs={key: tidy(number) for key, number in inputs.items()},
+        inputs={key: tidy(number) for key, number in numbers.items()},
+        follows=_reasons(inputs),
     )
 
 
-def constant(name: str, value: float, source: str) -> Reason:
-    """Return the reason for a number that is chosen or measured, not computed; `source` says by whom and when."""
-    return Reason(value=value, formula=name, source=source)
+def constant(name: str, value: float, source: str, **inputs: float | Reason | Quantity) -> Reason:
+    """Return the reason for a number that is chosen, measured or summed up; `source` says by whom, when and of what."""
+    numbers = {key: number if isinstance(number, int | float) else number.value for key, number in inputs.items()}
+    kept = {key: tidy(number) for key, number in numbers.items()}
+    return Reason(value=value, formula=name, source=source, inputs=kept, follows=_reasons(inputs))
+
+
+def _reasons(inputs: Mapping[str, float | Reason | Quantity]) -> dict[str, Reason]:
+    return {
+        key: given if isinstance(given, Reason) else given.reasons[0]
+        for key, given in inputs.items()
+        if isinstance(given, Reason | Quantity)
+    }
+
+
+def walk(reason: Reason, depth: int = 0, name: str = "") -> Iterator[tuple[int, str, Reason]]:
+    """Yield a reason and those of its inputs, down to figures and constants: depth, the input explained, the reason."""
+    yield depth, name, reason
+    for key, inner in reason.follows.items():
+        yield from walk(inner, depth + 1, key)
 
 
 def required(row: Requirement) -> Reason:

@@ -121,18 +121,18 @@ def _scoring(site: Site) -> ServicePlan:
     service_seconds = load.items_per_declaration * compute.SECONDS_PER_ITEM / (millicores.value / 1000)
     enough = weigh(
         "declarations.replicas",
-        arrivals_per_second=compute.peak_arrivals(site).value,
+        arrivals_per_second=compute.peak_arrivals(site),
         service_seconds=service_seconds,
         wait_seconds=load.score_latency_seconds - service_seconds,
     )
     available = weigh(
         "availability.k_of_n",
-        k=enough.value,
+        k=enough,
         availability=load.availability,
         host_availability=HOST_AVAILABILITY,
     )
     # LB-9.5.7-02 gives no number; its reading, one spare, is the formula.
-    spare = weigh("availability.spare", k=enough.value).model_copy(update={"requirement": "LB-9.5.7-02"})
+    spare = weigh("availability.spare", k=enough).model_copy(update={"requirement": "LB-9.5.7-02"})
     return ServicePlan(
         name="risk-scoring",
         replicas=decide("replicas", spare, available, enough),

@@ -78,7 +78,7 @@ def plan_storage(site: Site, requirements: Requirements, enforce_minima: bool, y
     }
     lake = weigh("lake.usable", **daily) if year is None else weigh("lake.kept", **daily, days=365.0 * year)
     objects = [
-        weigh("object-store.bytes", lake=lake.value, training_declarations=load.training_declarations),
+        weigh("object-store.bytes", lake=lake, training_declarations=load.training_declarations),
         constant("object-store.smallest", SMALLEST_BUCKET_BYTES, "room for one upload beside what is kept"),
     ]
     block = [constant("block.system", 20e9, "databases of the platform's own services at rest, with reserve")]

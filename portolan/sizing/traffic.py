@@ -81,7 +81,7 @@ def plan_traffic(
     load = site.workload
     ingest = weigh(
         "network.ingest",
-        arrivals_per_second=peak_arrivals(site).value,
+        arrivals_per_second=peak_arrivals(site),
         bytes_per_request=BYTES_PER_REQUEST,
         gigabytes_per_day=load.structured_gigabytes_per_day + load.unstructured_gigabytes_per_day,
         peak_factor=load.peak_factor,
@@ -96,13 +96,13 @@ def plan_traffic(
         east_west_bits_per_second=decide(
             "bits/s",
             weigh("traffic.all-reduce", gpus=gpus, gradient_bytes=GRADIENT_BYTES, seconds=STEP_SECONDS),
-            weigh("traffic.rebuild", stored=stored, nodes=nodes, hours=REBUILD_HOURS),
-            weigh("traffic.copies", ingest=ingest.value),
+            weigh("traffic.rebuild", stored=storage.object_store_bytes, nodes=nodes, hours=REBUILD_HOURS),
+            weigh("traffic.copies", ingest=ingest),
         ),
         north_south_bits_per_second=decide("bits/s", ingest),
         vpn_bits_per_second=decide(
             "bits/s",
-            weigh("traffic.away", ingest=ingest.value, share_on_site=share),
+            weigh("traffic.away", ingest=ingest, share_on_site=share),
             weigh("backup.link", kept=backup.stored_bytes.value / 1.5, hours=load.recovery_time_hours),
         ),
         egress_bytes_per_month=decide(

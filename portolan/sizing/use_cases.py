@@ -102,13 +102,13 @@ def _service(site: Site, name: str, cost: UseCaseCost) -> ServicePlan:
     service_seconds = items * cost.seconds_per_record / (millicores.value / 1000)
     enough = weigh(
         "declarations.replicas",
-        arrivals_per_second=arrivals.value,
+        arrivals_per_second=arrivals,
         service_seconds=service_seconds,
         wait_seconds=load.score_latency_seconds - service_seconds,
     )
     available = weigh(
         "availability.k_of_n",
-        k=enough.value,
+        k=enough,
         availability=load.availability,
         host_availability=HOST_AVAILABILITY,
     )

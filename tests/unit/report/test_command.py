@@ -34,6 +34,32 @@ def test_all_formats_are_written(tmp_path: Path) -> None:
     assert len(done.stdout.split()) == len(names)
 
 
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode != 0,
+    reason="this machine makes no network namespaces for this user",
+)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("size", "-o", "json"),
+        ("cost", "-o", "csv"),
+        ("explain", "bill.hybrid.gpu"),
+        ("report", "--format", "pdf,xlsx", "--out", "."),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_command_works_without_a_network(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    command, *more = arguments
+    code = "from portolan.cli import run; run()"
+    site = str(REPOSITORY / "sites" / "hybrid.yaml")
+    done = subprocess.run(
+        ["unshare", "-rn", sys.executable, "-c", code, command, site, *more],
+        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [

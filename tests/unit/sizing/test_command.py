@@ -63,7 +63,10 @@ def test_explain_gives_the_chain_from_the_requirement_to_the_number(examples: Pa
     assert first["binds"]
     assert first["expression"] == "k + 1"
     assert "goes on" in first["requirement_text"]
-    assert {step["formula"] for step in others} == {"declarations.replicas", "availability.k_of_n"}
+    weighed = {step["formula"] for step in others if not step["depth"]}
+    assert weighed == {"declarations.replicas", "availability.k_of_n"}
+    assert others[1]["explains"] == "arrivals_per_second"
+    assert others[1]["inputs"]["declarations_per_day"] == 2000
 
 
 def test_explain_shows_people_the_formula_and_its_inputs(examples: Path) -> None:

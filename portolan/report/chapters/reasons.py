@@ -29,7 +29,7 @@ UNITS: Final = {
     "wait_seconds": "seconds",
     "watts": "W",
 }
-SHARES: Final = frozenset({"availability", "growth", "host_availability", "share", "share_on_site"})
+SHARES: Final = frozenset({"active", "availability", "growth", "host_availability", "share", "share_on_site"})
 READABLE: Final = 1e6  # from here on a number of bytes is written with its unit
 
 

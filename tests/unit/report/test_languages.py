@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import signature
 
 import pytest
 
@@ -49,6 +50,11 @@ def test_a_missing_key_and_a_missing_value_are_errors() -> None:
 
 def test_every_formula_has_its_french() -> None:
     assert [name for name, formula in FORMULAS.items() if translate(formula.expression) is None] == []
+
+
+def test_every_input_of_a_formula_has_its_words() -> None:
+    inputs = {name for formula in FORMULAS.values() for name in signature(formula.function).parameters}
+    assert [name for name in sorted(inputs) if f"variable.{name}" not in catalogue("en")] == []
 
 
 def test_no_sentence_of_an_example_site_is_left_untranslated(document: Document) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,17 +16,12 @@ from pathlib import Path
 
 import httpx
 
-from portolan import paths
+from benchmarks.serving.environments import interpreter
 from portolan.errors import PortolanError
-from portolan.output import people
 
 HERE = Path(__file__).resolve().parent
 SERVICES = HERE.parents[1] / "services"
 MODULES = os.pathsep.join(str(SERVICES / name) for name in ("model_server", "risk_scoring"))
-PEERS: Mapping[str, tuple[str, ...]] = {
-    "kserve": ("kserve==0.21.0", "lightgbm==4.7.0"),
-    "mlserver": ("mlserver==1.7.1", "mlserver-lightgbm==1.7.1", "lightgbm==4.7.0"),
-}
 START_SECONDS = 60
 
 
@@ -78,28 +72,6 @@ class Running:
         for one in family:
             family += [child for child, parent in parents.items() if parent == one]
         return family
-
-
-def interpreter(peer: str) -> Path:
-    """Return the Python of a peer's own environment in the cache, made by pip where it is not there yet.
-
-    Raises PortolanError where its packages cannot be had.
-    """
-    folder = paths.cache() / "benchmarks" / f"peer-{peer}-{PEERS[peer][0].split('==')[1]}"
-    python = folder / "bin" / "python"
-    if (folder / "complete").exists():
-        return python
-    people.print(f"making an environment for {peer} in {folder} (once; its packages come from the package index)")
-    shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    made = subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", *PEERS[peer]], capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        reason = (made.stderr.strip().splitlines() or ["pip failed"])[-1]
-        raise PortolanError(peer, reason, f"make {', '.join(PEERS[peer])} available, or leave it out with --server")
-    (folder / "complete").touch()
-    return python
 
 
 @contextlib.contextmanager

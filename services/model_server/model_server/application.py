@@ -8,54 +8,39 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from model_server import binary_tensors
+from model_server import binary_tensors, bodies, telling
 from model_server.audit import AuditLog
 from model_server.authentication import Authenticator
+from model_server.bodies import Limits
 from model_server.decisions import entry, parse_decision, parse_result
-from model_server.drift import render as render_drift
-from model_server.errors import BadRequestError
+from model_server.errors import JSON, BadRequestError, MethodError
 from model_server.model import Model
 from model_server.protocol import (
     VERSION_LETTERS,
     Question,
-    model_metadata,
     parse_v1,
     parse_v2,
     render_v1,
     render_v2,
-    server_metadata,
     version_of,
 )
+from model_server.telling import V2_MODEL
 from model_server.tracing import Tracer
 from model_server.versions import Versions
 
-JSON = [("content-type", "application/json")]
 BINARY = ("content-type", "application/octet-stream")
 TEXT = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
 INLINE_ROWS = 8  # larger batches leave the event loop, so that probes are answered meanwhile
 INLINE_BYTES = 64 << 10
 
 V1_PREDICT = re.compile(r"/v1/models/([^/:]+):predict")
-V1_MODEL = re.compile(r"/v1/models/([^/:]+)")
-V2_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
 
 # Who answered what, with which body, and the length of its JSON where binary tensors follow it.
 Answer = tuple[str, Model[Any], Question, bytes, int | None, Any]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a request may be at most, and how long it may take to come and to be answered."""
-
-    body_bytes: int = 8 << 20
-    rows: int = 2000
-    read_seconds: float = 10.0
-    answer_seconds: float = 60.0
 
 
 class Application:
@@ -90,6 +75,11 @@ class Application:
         """The stable version."""
         return self.versions.traffic.stable
 
+    @property
+    def ready(self) -> bool:
+        """Whether the server wants to be asked."""
+        return not self.telemetry.draining
+
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by Granian in the worker, before its first request."""
         if self._started is not None:
@@ -121,14 +111,14 @@ class Application:
     async def _decide(self, scope: Any, proto: Any) -> None:
         """Record an officer's decision, or an inspection's result; it is on the disk before it is confirmed."""
         status: int = 201
-        document: dict[str, Any] = {}
+        headers, document = JSON, dict[str, Any]()
         try:
             _must_be(scope, "POST")
             if self.audit is None:
                 remedy = "set MODEL_SERVER_AUDIT_DIR and MODEL_SERVER_AUDIT_KEY_FILE"
                 raise BadRequestError(scope.path, "this server keeps no log of decisions", remedy, status=404)
             await self.subject(scope.headers.get("authorization"))
-            body = await self._body(scope, proto)
+            body = await bodies.read(scope, proto, self.limits)
             if scope.path == self._results:
                 sealed = await asyncio.to_thread(self.audit.append, "result", parse_result(body))
                 document = {"recorded": sealed}
@@ -137,60 +127,25 @@ class Application:
                 sealed = await asyncio.to_thread(self.audit.append, "decision", entry(decision))
                 document = {"recorded": sealed, "override": decision.override}
         except BadRequestError as error:
-            status, document = error.status, {"error": str(error)}
+            status, headers, document = error.status, error.headers, {"error": str(error)}
         except OSError as error:
             self.telemetry.count_audit_failure()
             remedy = "try again; the decision is not recorded"
             status, document = 503, {"error": f"audit log: {error.strerror or error}; {remedy}"}
-        proto.response_bytes(status, JSON, orjson.dumps(document))
+        proto.response_bytes(status, headers, orjson.dumps(document))
 
     def _tell(self, scope: Any, proto: Any, path: str) -> None:
         """Answer everything but predictions."""
         try:
-            if scope.method not in ("GET", "HEAD"):
-                raise BadRequestError(path, f"{scope.method} is not answered here", "use GET", status=405)
             if path == "/metrics":
-                proto.response_str(200, TEXT, self._metrics())
+                _must_be(scope, "GET", "HEAD")
+                proto.response_str(200, TEXT, telling.metrics(self))
                 return
-            document, status = self._document(path)
+            document, status = telling.document(self, path)
+            _must_be(scope, "GET", "HEAD")
             proto.response_bytes(status, JSON, orjson.dumps(document))
         except BadRequestError as error:
-            proto.response_bytes(error.status, JSON, orjson.dumps({"error": str(error)}))
-
-    def _metrics(self) -> str:
-        told = self.telemetry.render(self.name, self.versions.traffic.digests())
-        return told + render_drift(self.name, self.versions.drift())
-
-    def _document(self, path: str) -> tuple[dict[str, Any], int]:
-        ready = not self.telemetry.draining
-        if path == "/":
-            return {"status": "alive", "model": self.name, "model_digest": self.model.digest}, 200
-        if path == "/v1/models":
-            return {"models": [self.name]}, 200
-        if path == f"/v1/models/{self.name}/versions":
-            traffic = self.versions.traffic
-            seen = {arm: self.versions.seen(arm) for arm in traffic.digests()}
-            return {"policy": traffic.policy.document(), "arms": traffic.digests(), "seen": seen}, 200
-        if path == f"/v1/models/{self.name}/comparison":
-            return self.versions.differences(), 200
-        if path == f"/v1/models/{self.name}/drift":
-            return {"fields": self.versions.drift()}, 200
-        if path == "/v2":
-            return server_metadata(self.name), 200
-        if path == "/v2/health/live":
-            return {"live": True}, 200
-        if path == "/v2/health/ready":
-            return {"ready": ready}, 200 if ready else 503
-        if (match := V1_MODEL.fullmatch(path)) is not None:
-            self.known(match[1])
-            document = {"name": self.name, "ready": ready, "model_digest": self.model.digest}
-            return document, 200 if ready else 503
-        if (match := V2_MODEL.fullmatch(path)) is not None:
-            self.known(match[1], match[2])
-            if match[3] == "/ready":
-                return {"name": self.name, "ready": ready}, 200 if ready else 503
-            return model_metadata(self.model, self.name), 200
-        raise BadRequestError(path, "no such path", f"see /v1/models/{self.name} or /v2/models/{self.name}", status=404)
+            proto.response_bytes(error.status, error.headers, orjson.dumps({"error": str(error)}))
 
     async def subject(self, header: str | None) -> str:
         """Return who asks, or nobody where everybody may. Raises BadRequestError where they may not."""
@@ -213,8 +168,8 @@ class Application:
             self.known(name, version)
             if self.access is not None:
                 await self.subject(scope.headers.get("authorization"))
-            json_length = self._json_length(scope, protocol)
-            body = await self._body(scope, proto)
+            json_length = bodies.json_length(scope, protocol)
+            body = await bodies.read(scope, proto, self.limits)
             start = time.perf_counter()
             arm, model = self.turn(version, scope.headers.get("x-traffic-unit"))
             arm, model, question, answer, answer_json_length, answers = await self._answer(
@@ -224,7 +179,7 @@ class Application:
                 headers = [BINARY, (binary_tensors.HEADER, str(answer_json_length))]
             shadowed = self.after(arm, model, question, answers)
         except BadRequestError as error:
-            status, answer = error.status, orjson.dumps({"error": str(error)})
+            status, headers, answer = error.status, error.headers, orjson.dumps({"error": str(error)})
         except Exception:
             traceback.print_exc(file=sys.stderr)
             status, answer = 500, orjson.dumps({"error": "internal error; see the server's log"})
@@ -292,16 +247,6 @@ class Application:
 
         self._shadowing = asyncio.get_running_loop().create_task(ask())
 
-    def _json_length(self, scope: Any, protocol: str) -> int | None:
-        text = scope.headers.get(binary_tensors.HEADER)
-        if text is None:
-            return None
-        if protocol == "v1":
-            raise BadRequestError(binary_tensors.HEADER, "V1 has no binary tensors", "leave it out, or use V2")
-        if not (text.isascii() and text.isdigit() and len(text) < 12):
-            raise BadRequestError(binary_tensors.HEADER, f"{text[:20]!r} is no length", "send the bytes of the JSON")
-        return int(text)
-
     async def _answer(self, arm: str, model: Model[Any], protocol: str, body: bytes, json_length: int | None) -> Answer:
         if len(body) > INLINE_BYTES:
             return await self._aside(arm, model, protocol, body, json_length, None)
@@ -338,32 +283,8 @@ class Application:
             return arm, model, question, render_v1(model, answers), None, answers
         return arm, model, question, *render_v2(model, self.name, question, answers), answers
 
-    async def _body(self, scope: Any, proto: Any) -> bytes:
-        try:
-            async with asyncio.timeout(self.limits.read_seconds):
-                return await self._whole_body(scope, proto)
-        except TimeoutError:
-            what = f"did not come within {self.limits.read_seconds:g} s"
-            raise BadRequestError("body", what, "send it faster, or in parts", status=408) from None
 
-    async def _whole_body(self, scope: Any, proto: Any) -> bytes:
-        limit = self.limits.body_bytes
-        declared = scope.headers.get("content-length")
-        too_large = BadRequestError("body", f"more than {limit} bytes", "send fewer records a request", status=413)
-        if declared is not None and declared.isdigit():
-            if int(declared) > limit:
-                raise too_large
-            whole: bytes = await proto()
-            return whole
-        parts, size = [], 0
-        async for part in proto:
-            size += len(part)
-            if size > limit:
-                raise too_large
-            parts.append(part)
-        return b"".join(parts)
-
-
-def _must_be(scope: Any, method: str) -> None:
-    if scope.method != method:
-        raise BadRequestError(scope.path, f"{scope.method} is not answered here", f"use {method}", status=405)
+def _must_be(scope: Any, *methods: str) -> None:
+    if scope.method not in methods:
+        allowed = ", ".join(methods)
+        raise MethodError(scope.path, f"{scope.method} is not answered here", f"use {allowed}", allowed)

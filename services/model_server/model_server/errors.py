@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 EXIT_COULD_NOT_RUN = 2
+JSON = [("content-type", "application/json")]
 
 
 class ServiceError(Exception):
@@ -25,6 +26,25 @@ class BadRequestError(ServiceError):
     def __init__(self, where: str, what: str, remedy: str, status: int = 400) -> None:
         super().__init__(where, what, remedy)
         self.status = status
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Return the headers of the answer, with what HTTP asks for beside its status."""
+        if self.status == 401:
+            return [*JSON, ("www-authenticate", "Bearer")]
+        return [*JSON, ("retry-after", "1")] if self.status == 503 else JSON
+
+
+class MethodError(BadRequestError):
+    """The path is not answered for this method (HTTP 405); the answer names those that are."""
+
+    def __init__(self, where: str, what: str, remedy: str, allowed: str) -> None:
+        super().__init__(where, what, remedy, status=405)
+        self.allowed = allowed
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        return [*JSON, ("allow", self.allowed)]
 
 
 class BadRecordError(BadRequestError):

@@ -137,7 +137,7 @@ class Servicer:
 
     def _tell(self, method: str, request: Any) -> Any:
         application, make = self._application, MESSAGE[f"{method}Response"]
-        ready = not application.telemetry.draining
+        ready = application.ready
         if method == "ServerLive":
             return make(live=True)
         if method == "ServerReady":

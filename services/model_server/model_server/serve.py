@@ -45,7 +45,7 @@ def open_access(access: settings.AccessSettings | None, name: str) -> Authentica
     if access is None:
         return None
     asked = Asked(access.audience, access.namespace, name)
-    return Authenticator(api_server(access.host, access.port), asked)
+    return Authenticator(api_server(access.host, access.port, access.account), asked)
 
 
 class DrainingServer(MPServer):

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_server.application import Limits
 from model_server.audit import KEY_BYTES_LEAST
 from model_server.authentication import POD
+from model_server.bodies import Limits
 from model_server.errors import ServiceError
 from model_server.storage import Folder
 
@@ -38,6 +38,7 @@ class AccessSettings:
     port: int
     audience: str
     namespace: str
+    account: Path  # folder of the pod's own token, namespace and authority
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,9 @@ def _access(environment: Mapping[str, str]) -> AccessSettings | None:
     if not audience:
         return None
     host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
-    namespace = POD / "namespace"
+    account = Path(environment.get("MODEL_SERVER_SERVICE_ACCOUNT_DIR", str(POD)))
+    namespace = account / "namespace"
     if not host or not namespace.is_file():
         remedy = "run it in a pod with its service account's token, or unset it"
         raise ServiceError("MODEL_SERVER_AUDIENCE", "there is no cluster that reviews tokens", remedy)
-    return AccessSettings(host, int(port), audience, namespace.read_text(encoding="ascii").strip())
+    return AccessSettings(host, int(port), audience, namespace.read_text(encoding="ascii").strip(), account)

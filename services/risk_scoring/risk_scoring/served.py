@@ -25,6 +25,7 @@ class RiskModel:
     outputs = (Tensor("score", "FP64"), Tensor("lane", "BYTES"), Tensor("reasons", "BYTES"))
     aliases: Mapping[str, str] = FIELD_OF_COLUMN
     outcomes = LANES
+    record_schema = Declaration.model_json_schema(by_alias=False)
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor

@@ -15,6 +15,7 @@ for folder in (HERE, HERE.parent, HERE.parents[1] / "model_server"):  # the suit
 
 from model_server.sealed import read_sealed
 from model_server.storage import Folder
+from reviewer import CALLER, certificate, reviewing
 from risk_scoring import generate, train
 from risk_scoring.dataset import Dataset, read_dataset
 from risk_scoring.predictor import Predictor
@@ -52,6 +53,30 @@ def predictor(model: Path) -> Predictor:
 
 @pytest.fixture(scope="session")
 def server(model: Path) -> Iterator[Running]:
-    """A server of the model that all tests share."""
+    """A server of the model that all tests share, which everybody may ask in the clear."""
     with serving(model, MODEL_SERVER_DRAIN_SECONDS="0", MODEL_SERVER_ROWS_LIMIT="1000") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def guarded(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server as a site has it: over TLS, for callers with a token, with a log."""
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "log").mkdir()
+    (folder / "key").write_bytes(b"a key of these tests alone")
+    settings = {
+        "MODEL_SERVER_TLS_DIR": str(certificate(folder / "tls")),
+        "MODEL_SERVER_AUDIT_DIR": str(folder / "log"),
+        "MODEL_SERVER_AUDIT_KEY_FILE": str(folder / "key"),
+        "MODEL_SERVER_DRAIN_SECONDS": "0",
+        "MODEL_SERVER_ROWS_LIMIT": "1000",
+    }
+    with reviewing(folder) as reviews, serving(model, CALLER, **settings, **reviews) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["server", "guarded"], ids=["in-the-clear", "over-tls-with-a-token"])
+def either(request: pytest.FixtureRequest) -> Running:
+    """Both servers, one after the other."""
+    running: Running = request.getfixturevalue(request.param)
+    return running

@@ -1,4 +1,4 @@
-"""Starts the predictor as a process of its own and speaks to it."""
+"""Starts the predictor as a process of its own and speaks to it, in the clear or over TLS with a token."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -14,23 +15,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 
-SERVICE = Path(__file__).resolve().parent.parent
-MODULES = os.pathsep.join(map(str, (SERVICE, SERVICE.parent / "model_server")))
+from model_server.open_inference import MESSAGE, SERVICE
+
+HERE = Path(__file__).resolve().parent.parent
+MODULES = os.pathsep.join(map(str, (HERE, HERE.parent / "model_server")))
 MODEL = "risk-scoring"
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server process and a client of it."""
+    """A server process, and how it is asked: `authority` is the certificate that it is trusted by."""
 
     process: subprocess.Popen[str]
     url: str
     grpc: str
+    authority: Path | None = None
+    token: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"} if self.token else {}
+
+    @property
+    def trust(self) -> ssl.SSLContext | bool:
+        return ssl.create_default_context(cafile=str(self.authority)) if self.authority else True
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=30)
+        return httpx.Client(base_url=self.url, timeout=30, verify=self.trust, headers=self.headers)
+
+    def channel(self) -> grpc.Channel:
+        if self.authority is None:
+            return grpc.insecure_channel(self.grpc)
+        return grpc.secure_channel(self.grpc, grpc.ssl_channel_credentials(self.authority.read_bytes()))
+
+    def call(self, channel: grpc.Channel, method: str, request: Any) -> Any:
+        """Call a method of the Open Inference protocol; raises grpc.RpcError where it is refused."""
+        invoke = channel.unary_unary(
+            f"/{SERVICE}/{method}",
+            request_serializer=MESSAGE[f"{method}Request"].SerializeToString,
+            response_deserializer=MESSAGE[f"{method}Response"].FromString,
+        )
+        return invoke(request, timeout=20, metadata=tuple(self.headers.items()))
 
 
 def command(model: Path, port: int, grpc_port: int = 0) -> list[str]:
@@ -46,26 +74,31 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(model: Path, **settings: str) -> Iterator[Running]:
+def serving(model: Path, token: str = "", **settings: str) -> Iterator[Running]:
     """A ready server of `model`; it is stopped at the end."""
     with socket.socket() as probe, socket.socket() as other:
         probe.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
         port, grpc_port = probe.getsockname()[1], other.getsockname()[1]
+    folder = settings.get("MODEL_SERVER_TLS_DIR")
+    authority = Path(folder) / "tls.crt" if folder else None
     process = subprocess.Popen(
         command(model, port, grpc_port), env=environment(**settings), stderr=subprocess.PIPE, text=True
     )
-    url = f"http://127.0.0.1:{port}"
+    running = Running(
+        process, f"{'https' if folder else 'http'}://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", authority, token
+    )
     try:
         deadline = time.monotonic() + 60
-        while True:
-            assert process.poll() is None, process.stderr.read() if process.stderr else ""
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{url}/v2/health/ready").status_code == 200:
-                    break
-            assert time.monotonic() < deadline, "not ready after a minute"
-            time.sleep(0.1)
-        yield Running(process, url, f"127.0.0.1:{grpc_port}")
+        with running.client() as client:
+            while True:
+                assert process.poll() is None, process.stderr.read() if process.stderr else ""
+                with contextlib.suppress(httpx.TransportError):
+                    if client.get("/v2/health/ready").status_code == 200:
+                        break
+                assert time.monotonic() < deadline, "not ready after a minute"
+                time.sleep(0.1)
+        yield running
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -18,8 +18,8 @@ from risk_service import Running
 HERE = Path(__file__).resolve().parent
 SECONDS = os.environ.get("PORTOLAN_FUZZ_SECONDS")
 EXAMPLES = 10  # of an operation, where no time is given
-# What the answers are held to. What a schema cannot say (values that only together are refused) is not among them, nor is
-# the search for answers without a token: the token goes with every request here, and the tests of the model server have those without.
+# What the answers are held to. Not among them: what a schema cannot say (values that are refused only together), and
+# answers without a token, for it goes with every request here; the model server's own tests have those without.
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 CONFIGURATION = HERE / "schemathesis.toml"
 

@@ -176,9 +176,9 @@ def _assumption(
 
 def _draws(prices: Mapping[str, shapes.PriceRange], draws: int, seed: int) -> dict[str, Array]:
     """Return a factor for the load and for each price, by Latin hypercube over PERT distributions."""
-    from scipy.stats import beta, qmc  # type: ignore[import-untyped]
+    from scipy.special import betaincinv  # type: ignore[import-untyped]
 
-    unit = qmc.LatinHypercube(d=len(prices) + 1, rng=np.random.default_rng(seed)).random(draws)
+    unit = latin_hypercube(len(prices) + 1, draws, np.random.default_rng(seed))
     threes = {"load": LOAD}
     for item, price in prices.items():
         likely = float(price.likely)
@@ -189,8 +189,22 @@ def _draws(prices: Mapping[str, shapes.PriceRange], draws: int, seed: int) -> di
             found[name] = np.full(draws, likely)
             continue
         first, second = 1 + 4 * (likely - low) / (high - low), 1 + 4 * (high - likely) / (high - low)
-        found[name] = low + (high - low) * beta.ppf(unit[:, place], first, second)
+        found[name] = low + (high - low) * betaincinv(first, second, unit[:, place])
     return found
+
+
+def latin_hypercube(dimensions: int, draws: int, generator: np.random.Generator) -> Array:
+    """Return points of the unit cube, one in each of `draws` equal slices of every dimension.
+
+    They are those of `scipy.stats.qmc.LatinHypercube`, whose package takes longer to import than a site to cost.
+    """
+    own = generator.spawn(1)[0]
+    within = own.uniform(size=(draws, dimensions))
+    slices = np.tile(np.arange(1, draws + 1), (dimensions, 1))
+    for row in slices:
+        own.shuffle(row)
+    points: Array = (slices.T - within) / draws
+    return points
 
 
 def _present(bill: Bill, factors: Mapping[str, Array], horizon: int, growth: float, rate: float) -> Array:

@@ -6,12 +6,14 @@ import datetime
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.stats import qmc
 from typer.testing import CliRunner
 
 from portolan.cli import application
 from portolan.costing.book import load_catalogue, read_items
-from portolan.costing.engine import cost
+from portolan.costing.engine import cost, latin_hypercube
 from portolan.costing.shapes import CostReport, cents, total_of
 from portolan.errors import PortolanError
 from portolan.paths import REPOSITORY
@@ -43,6 +45,12 @@ def test_every_line_adds_up_and_ends_in_a_price_with_its_source(path: Path) -> N
 
 def test_the_same_seed_gives_the_same_report() -> None:
     assert report_on(EXAMPLES[0]) == report_on(EXAMPLES[0])
+
+
+def test_the_draws_are_those_of_the_published_latin_hypercube() -> None:
+    ours = latin_hypercube(7, 50, np.random.default_rng(3))
+    assert np.array_equal(ours, qmc.LatinHypercube(d=7, rng=np.random.default_rng(3)).random(50))
+    assert np.array_equal(np.sort(np.floor(ours * 50), axis=0)[:, 0], np.arange(50))
 
 
 def test_the_present_value_is_the_textbooks() -> None:

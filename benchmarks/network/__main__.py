@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ import typer
 
 from benchmarks.figures import Figure, figure, good, median, show, write
 from benchmarks.network.readings import megabits_per_second, moments, round_trips_milliseconds
+from portolan.conformity.links import OPEN
 from portolan.conformity.reach import HostConnection, connections, host_addresses
 from portolan.errors import PortolanError
 from portolan.output import people
@@ -41,6 +43,29 @@ answer bare "$1" & answer tunnel "$2" & wait
 """
 
 
+def succeeded(host: HostConnection, script: str, *arguments: str) -> str:
+    """Run a script on a host. Raises PortolanError where it fails."""
+    done = host.shell(script, *arguments)
+    if done.status != 0:
+        raise PortolanError(host.name, (done.errors or done.output).strip()[-400:], "run it again")
+    return done.output
+
+
+@contextmanager
+def served(pair: Pair, clients: list[str]) -> Iterator[None]:
+    """Have iperf3 serve on the second gateway, its packet filter open to the clients on that port, until the end."""
+    rules: list[str] = []
+    try:
+        for client in clients:
+            rules += pair.at_the_other_end(f"{OPEN}\nprintf '%s' \"$rule\"", "", "", str(PORT), client).split()
+        pair.at_the_other_end(f"iperf3 --server --daemon --port {PORT} --pidfile /run/portolan-iperf3")
+        yield
+    finally:
+        pair.there.shell("kill $(tr -d '\\0' < /run/portolan-iperf3)")
+        for rule in rules:
+            pair.there.shell('nft delete rule inet portolan input handle "$1"', rule)
+
+
 class Pair:
     """Two gateways, and the two ways from the first to the second: over the bare line, and through the tunnel."""
 
@@ -50,10 +75,11 @@ class Pair:
 
     def run(self, script: str, *arguments: str) -> str:
         """Run a script on the first gateway, which must succeed."""
-        done = self.here.shell(script, *arguments)
-        if done.status != 0:
-            raise PortolanError(self.here.name, (done.errors or done.output).strip()[-400:], "run it again")
-        return done.output
+        return succeeded(self.here, script, *arguments)
+
+    def at_the_other_end(self, script: str, *arguments: str) -> str:
+        """Run a script on the second gateway, which must succeed."""
+        return succeeded(self.there, script, *arguments)
 
     def throughput(self, way: str) -> float:
         """Return what one TCP connection carries, in Mbit/s."""
@@ -179,11 +205,11 @@ def main(
             done = gateway.shell(INSTALL)
             if done.status != 0:
                 raise PortolanError(gateway.name, done.errors.strip()[-300:], "converge the site first")
-        pair.there.shell(f"iperf3 --server --daemon --port {PORT} --pidfile /run/portolan-iperf3")
+        here = next(str(host.address) for host in sandbox.hosts if host.name == gateways[0])
         try:
-            figures = measure(sandbox, pair, cut_seconds, command)
+            with served(pair, [str(ends[0].endpoint), here]):
+                figures = measure(sandbox, pair, cut_seconds, command)
         finally:
-            pair.there.shell("kill $(cat /run/portolan-iperf3)")
             line.shape(sandbox, before)
     show("network", figures, write("network", figures))
     if any(good(one) is False for one in figures):

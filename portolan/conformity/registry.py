@@ -18,6 +18,7 @@ from portolan.conformity import (
     links,
     platform,
     processor,
+    residency,
     results,
     scheduling,
     storage,
@@ -26,6 +27,6 @@ from portolan.conformity.check import Check
 
 ROOMS = (
     hosts, processor, equipment, disks, links, fabric, accelerators, accelerator_fabric, storage, exposure, guards,
-    cluster, behaviour, scheduling, platform, capacity, results, endpoints,
+    cluster, residency, behaviour, scheduling, platform, capacity, results, endpoints,
 )  # fmt: skip
 CHECKS: dict[str, Check] = {check.name: check for room in ROOMS for check in room.CHECKS}

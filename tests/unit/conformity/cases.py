@@ -70,6 +70,17 @@ NAMESPACES = listed(
     )
 )
 LOOSE = json.loads(json.dumps(NAMESPACES).replace("restricted", "privileged", 1))
+STAYS = (403, {"reason": "Invalid", "message": "HYB-9.5.4-02: sensitive data stay in the local data centre"})
+TWO_PLACES = {
+    "GET nodes": listed(
+        {"metadata": {"name": "one", "labels": {"portolan.dev/location-kind": "on-site"}}},
+        {"metadata": {"name": "two", "labels": {"portolan.dev/location-kind": "cloud"}}},
+    ),
+    "GET namespaces": listed({"metadata": {"name": "scores", "labels": {"portolan.dev/data-class": "sensitive"}}}),
+    "GET pods": listed(
+        {"metadata": {"namespace": "scores", "name": "p"}, "spec": {"containers": [], "nodeName": "one"}}
+    ),
+}
 VIOLATES = (403, {"reason": "Forbidden", "message": "violates PodSecurity"})
 EXCEEDED = (403, {"reason": "Forbidden", "message": "exceeded quota: one"})
 SERVICES = {
@@ -391,6 +402,7 @@ CASES: dict[str, Case] = {
     "cluster.pod-security": asks(
         *PRESENT, {"GET namespaces": NAMESPACES, "POST pods": VIOLATES}, {"GET namespaces": LOOSE}
     ),
+    "cluster.residency": asks(*PRESENT, TWO_PLACES | {"POST pods": STAYS}, {"POST pods": VIOLATES}),
     "cluster.dns": Case(*PRESENT, Scene("10.80.0.1\n", SERVICES), Scene("", SERVICES)),
     "cluster.conformance-groups": asks("<=", 0, groups(), groups("apps/v1")),
     "cluster.version-skew": asks(

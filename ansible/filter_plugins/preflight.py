@@ -134,14 +134,14 @@ def preflight_problems(
                 "add its range to `security.operators`, or run from an operator's machine",
             )
         )
-    end = probe["certificate_end"]
-    if end and datetime.fromisoformat(end.replace("Z", "+00:00")).timestamp() < ended_seconds:
-        found.append(
-            problem(
-                f"the API server's certificate ended on {end.partition(' ')[0]}",
-                "renew the control plane's certificates: portolan certificates",
-            )
+    found += [
+        problem(
+            f"the certificate {path} ended on {end.partition(' ')[0]}",
+            "renew the control plane's certificates: portolan certificates",
         )
+        for path, end in sorted(probe["certificate_ends"].items())
+        if datetime.fromisoformat(end.replace("Z", "+00:00")).timestamp() < ended_seconds
+    ]
     others = sorted({probe["kubelet_version"], probe["api_server_version"]} - {"", release})
     if others and probe["kubelet_configured"]:
         found.append(

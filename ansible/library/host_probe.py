@@ -208,22 +208,18 @@ def api_server_version() -> str:
     return found.group(1) if found else ""
 
 
-def certificate_end() -> str:
-    """Return when the API server's certificate ends, for example "2027-11-25 02:00:00Z", empty where there is none."""
-    command = [
-        "openssl",
-        "x509",
-        "-noout",
-        "-enddate",
-        "-dateopt",
-        "iso_8601",
-        "-in",
-        "/etc/kubernetes/pki/apiserver.crt",
-    ]
-    if not Path(command[-1]).exists() or not shutil.which("openssl"):
-        return ""
-    told = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-    return told.strip().partition("=")[2]
+def certificate_ends() -> dict[str, str]:
+    """Return when each certificate that is renewed ends: path to, for example, "2027-11-25 02:00:00Z"."""
+    if not shutil.which("openssl"):
+        return {}
+    found = {}
+    for path in sorted(Path("/etc/kubernetes/pki").rglob("*.crt")):
+        if path.name.endswith("ca.crt"):
+            continue  # authorities stay
+        command = ["openssl", "x509", "-noout", "-enddate", "-dateopt", "iso_8601", "-in", str(path)]
+        told = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+        found[str(path)] = told.strip().partition("=")[2]
+    return {path: end for path, end in found.items() if end}
 
 
 def certificate_names() -> list[str]:
@@ -303,7 +299,7 @@ def main() -> None:
         "kubelet": Path("/usr/bin/kubelet").exists(),
         "kubelet_version": kubelet_version(),
         "api_server_version": api_server_version(),
-        "certificate_end": certificate_end(),
+        "certificate_ends": certificate_ends(),
         "certificate_names": certificate_names(),
         "endpoints": endpoints(),
         "kubelet_configured": Path("/etc/kubernetes/kubelet.conf").exists(),

@@ -25,7 +25,7 @@ GOOD: dict[str, Any] = {
     "kubelet_configured": False,
     "kubelet_version": "",
     "api_server_version": "",
-    "certificate_end": "",
+    "certificate_ends": {"/etc/kubernetes/pki/apiserver.crt": "2027-11-25 02:00:00Z"},
     "control_plane": False,
     "control_plane_started": False,
     "control_plane_finished": False,

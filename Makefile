@@ -56,7 +56,7 @@ lint: prepare ## ruff, mypy, ansible-lint, yamllint, helm lint, shellcheck
 	@for chart in charts/*/; do \
 	  "$$(portolan bundle path helm)" lint --quiet --values "tests/charts/good/$$(basename "$$chart").yaml" "$$chart"; \
 	done
-	@shellcheck tools/prepare .ci/run
+	@shellcheck tools/prepare .ci/run ansible/roles/hardening/files/benchmark ansible/roles/wireguard/files/tunnel
 
 verify: prepare ## Measure the running platform of SITE against its plan
 	@portolan verify $(SITE)

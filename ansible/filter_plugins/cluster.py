@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlsplit
 
 
 def pod_ranges(nodes: str) -> dict[str, dict[str, str]]:
@@ -20,13 +21,21 @@ def pod_ranges(nodes: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def etcd_members(listed: str, names: list[str]) -> list[str]:
-    """Return the hexadecimal identities of the members with these names, from `etcdctl member list -w json`.
+def etcd_members(listed: str, names: list[str], addresses: list[str]) -> list[str]:
+    """Return the hexadecimal identities of these hosts' members, from `etcdctl member list -w json`.
 
-    >>> etcd_members('{"members": [{"ID": 255, "name": "control-1"}, {"ID": 16, "name": "control-2"}]}', ["control-2"])
+    A member that never started has no name yet, and is known by the address that others would reach it at.
+
+    >>> listed = '{"members": [{"ID": 255, "name": "one"}, {"ID": 16, "peerURLs": ["https://10.89.0.12:2380"]}]}'
+    >>> etcd_members(listed, ["two"], ["10.89.0.12"])
     ['10']
     """
-    return [f"{member['ID']:x}" for member in json.loads(listed)["members"] if member.get("name") in names]
+    return [
+        f"{member['ID']:x}"
+        for member in json.loads(listed)["members"]
+        if member.get("name") in names
+        or (not member.get("name") and {urlsplit(url).hostname for url in member.get("peerURLs", [])} & set(addresses))
+    ]
 
 
 def ready_nodes(nodes: str) -> list[str]:

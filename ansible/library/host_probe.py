@@ -303,8 +303,8 @@ def main() -> None:
         "certificate_names": certificate_names(),
         "endpoints": endpoints(),
         "kubelet_configured": Path("/etc/kubernetes/kubelet.conf").exists(),
-        # kubeadm takes it away once the node has its own: one that is left is of a join that was cut short.
-        "kubelet_begun": Path("/etc/kubernetes/bootstrap-kubelet.conf").exists(),
+        # The first files that a join writes; on a host that is no node they are of one that was cut short.
+        "join_begun": any(Path("/etc/kubernetes", name).exists() for name in ("bootstrap-kubelet.conf", "pki/ca.crt")),
         "control_plane": Path("/etc/kubernetes/manifests/kube-apiserver.yaml").exists(),
         "control_plane_finished": Path("/var/lib/portolan/control-plane/finished").exists(),
         "control_plane_started": Path("/etc/kubernetes/portolan/kubeadm.yaml").exists(),

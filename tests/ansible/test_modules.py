@@ -68,6 +68,25 @@ def test_nodes_without_a_pod_range_yet_are_left_out():
     assert cluster.pod_ranges(listed) == {"worker-1": {"pods": "10.96.1.0/24", "address": "10.89.0.11"}}
 
 
+# As etcdctl 3.6 lists a member that was added as a learner and never started.
+MEMBERS = json.dumps(
+    {
+        "members": [
+            {"ID": 8098583205053993652, "peerURLs": ["https://10.89.0.12:2380"], "isLearner": True},
+            {"ID": 15985099378392235387, "name": "control-1", "peerURLs": ["https://10.89.0.10:2380"]},
+        ]
+    }
+)
+
+
+def test_a_member_that_never_started_is_known_by_its_address():
+    assert cluster.etcd_members(MEMBERS, ["control-2"], ["10.89.0.12"]) == ["7063f284513012b4"]
+
+
+def test_a_member_of_another_name_is_left_though_its_address_is_taken():
+    assert cluster.etcd_members(MEMBERS, ["control-2"], ["10.89.0.10"]) == []
+
+
 def test_the_probe_sees_who_listens_on_this_machine():
     import socket
 

@@ -147,3 +147,52 @@ def test_a_dead_worker_is_replaced_as_well(stage: ScenarioSite, figure: Callable
     stage.must(*CONVERGE)
     figure("dead worker replaced", time.monotonic() - begin, "seconds", "portolan converge")
     assert ready(stage) == {*stage.control_planes, *stage.workers}
+
+
+# kubeadm writes its files within seconds and waits minutes for a kubelet that does not come: killed in between.
+CUT_SECONDS = 30
+HOLD = """
+mkdir -p /run/systemd/system/kubelet.service.d
+printf '[Unit]\\nConditionPathExists=/nowhere\\n' > /run/systemd/system/kubelet.service.d/cut.conf
+systemctl daemon-reload
+"""
+RELEASE = "rm -f /run/systemd/system/kubelet.service.d/cut.conf; systemctl daemon-reload"
+FORGET = """
+rm -f /var/lib/portolan/control-plane/finished
+kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock
+"""
+# The cluster knows the learner before the host has a manifest of it: what a cut between the two leaves.
+LEARN = """
+etcdctl {etcd} member list | grep -F https://{address}:2380 ||
+etcdctl {etcd} member add {name} --learner --peer-urls=https://{address}:2380
+"""
+INVITE = """
+export KUBECONFIG=/etc/kubernetes/admin.conf
+key=$(kubeadm init phase upload-certs --upload-certs --config /etc/kubernetes/portolan/kubeadm.yaml | tail -n 1)
+echo "$(kubeadm token create --print-join-command) --control-plane --certificate-key $key"
+"""
+
+
+@pytest.mark.parametrize("known_to_the_store", [False, True], ids=["with-files-only", "waited-for-by-the-store"])
+def test_a_control_plane_whose_join_was_cut_is_mended_by_the_next_run(
+    stage: ScenarioSite, known_to_the_store: bool
+) -> None:
+    first, cut = stage.control_planes[0], stage.control_planes[-1]
+    stage.output_of(cut, FORGET, 120)  # leaves the store by itself
+    stage.kubectl("delete", "node", cut, "--ignore-not-found")
+    join = stage.output_of(first, INVITE).strip()
+    stage.output_of(cut, HOLD)
+    try:
+        more = f"--node-name {cut} --cri-socket unix:///run/containerd/containerd.sock --ignore-preflight-errors=all"
+        stage.on(cut, f"timeout --signal=KILL {CUT_SECONDS} {join} {more}", CUT_SECONDS + 30)
+        stage.output_of(cut, "test -e /etc/kubernetes/pki/ca.crt && ! test -e /etc/kubernetes/kubelet.conf")
+    finally:
+        stage.output_of(cut, RELEASE)
+    if known_to_the_store:
+        stage.output_of(first, LEARN.format(etcd=ETCD, name=cut, address=stage.addresses[cut].address))
+
+    stage.must(*CONVERGE)
+    assert ready(stage) == {*stage.control_planes, *stage.workers}
+    members = stage.output_of(first, f"etcdctl {ETCD} member list")
+    assert members.count("started") == members.count(", false") == 3
+    stage.must(*CONVERGE, "--expect-no-changes")

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from conftest import Log, MakeProvider, World
 
+from portolan.embedded.kubernetes.declared import Naming
 from portolan.embedded.kubernetes.errors import ApiError, PartialFailure, Unreachable
 from portolan.embedded.kubernetes.properties import Secret, reveal
-from portolan.embedded.kubernetes.provider import Naming, Outcome, Provider
+from portolan.embedded.kubernetes.provider import Outcome, Provider
 from portolan.errors import PortolanError
 
 Object = dict[str, Any]

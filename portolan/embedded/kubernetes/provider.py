@@ -10,47 +10,29 @@ from typing import Any
 from portolan.embedded.kubernetes import apply, awaits, identity, kubeconfig, replacing, state
 from portolan.embedded.kubernetes.awaits import Progress
 from portolan.embedded.kubernetes.cluster import Cluster
+from portolan.embedded.kubernetes.declared import (
+    Checked,
+    Naming,
+    Properties,
+    faults,
+    importable,
+    named,
+    skips_delete,
+)
 from portolan.embedded.kubernetes.diff import Differences, compare, parse_path
 from portolan.embedded.kubernetes.errors import ApiError, NoSuchKind, NotReady, PartialFailure, Unreachable
 from portolan.embedded.kubernetes.normalize import normalize, prune
-from portolan.embedded.kubernetes.properties import UNKNOWN, Unknown, has_unknown
+from portolan.embedded.kubernetes.properties import Unknown, has_unknown
 from portolan.embedded.kubernetes.settings import Settings
 from portolan.embedded.plugin import EngineLog
 from portolan.errors import PortolanError
 
-Properties = dict[str, Any]
-
 # How long the API server may take to serve a kind after its definition is established (usually tens of milliseconds).
 SERVED_SECONDS = 10.0
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 GONE_REMEDY = (
     'if the cluster is gone for good, run again with PULUMI_K8S_DELETE_UNREACHABLE="true" to take its resources out of '
     "the state"
 )
-# Kinds whose deletion need not be awaited where pulumi.com/skipAwait says so: those of the official provider.
-SKIPPABLE_DELETES = frozenset(
-    {
-        "v1/Namespace", "v1/Pod", "v1/ReplicationController", "apps/v1/DaemonSet", "apps/v1/Deployment",
-        "apps/v1/StatefulSet", "batch/v1/Job",
-    }
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What Check answers: the inputs with every default, and what is wrong with them (property, reason)."""
-
-    inputs: Properties
-    failures: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Naming:
-    """The engine's wishes for names that are made up."""
-
-    seed: bytes = b""
-    proposed: str = ""
-    disabled: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,16 +115,16 @@ class Provider:
         new.setdefault("kind", kind)
         new.setdefault("metadata", {})
         patch = identity.is_patch(token, new["kind"])
-        failures = _faults(new, patch, self.settings.server_side_apply)
-        if failures:
-            return Checked(news, failures)
+        found = faults(new, patch, self.settings.server_side_apply)
+        if found:
+            return Checked(news, found)
         self._warn_of_hooks(urn, new)
         for key in identity.metadata(new).get("annotations") or {}:
             if str(key).startswith(identity.AUTONAMED):
                 self.log.warning(
                     urn, f"the annotation {key} is the provider's own: what the program says is not heeded"
                 )
-        new = self._named(urn, old, new, naming)
+        new = named(urn, old, new, naming)
         if (old and identity.has_managed_by(old)) or (not old and not self.settings.server_side_apply):
             new = identity.with_managed_by(new)
         if not isinstance(new["metadata"], Unknown):
@@ -150,15 +132,6 @@ class Provider:
             if not given and self._namespaced(new):
                 new = identity.with_namespace(new, self.default_namespace)
         return Checked(state.to_properties(new, news))
-
-    def _named(self, urn: str, old: Properties, new: Properties, naming: Naming) -> Properties:
-        if identity.is_named(new) or identity.is_generated(new):
-            return new
-        if old:
-            return identity.with_name(new, identity.name(old)) if identity.is_true(old, identity.AUTONAMED) else new
-        if naming.disabled:
-            raise PortolanError(urn, "autonaming is disabled", "set metadata.name")
-        return identity.with_name(new, naming.proposed or identity.unique(f"{identity.urn_name(urn)}-", naming.seed))
 
     def _warn_of_hooks(self, urn: str, new: Properties) -> None:
         hooks = [
@@ -363,7 +336,7 @@ class Provider:
                 self._give_back(call, live, manager)
                 return
             left = apply.delete(call, saved.inputs, live, name)
-            if left is None or _skips_delete(saved.inputs):
+            if left is None or skips_delete(saved.inputs):
                 return
             awaits.until_gone(self.cluster, left, seconds, saved.inputs, self.cancelled, self._progress(urn))
         except NoSuchKind:
@@ -443,43 +416,6 @@ class Provider:
             self.log.warning(urn, f"the cluster is unreachable ({self.unreachable}); the state is left as it was")
             return Outcome(object_id, properties, inputs)
         raise Unreachable(f"configured Kubernetes cluster is unreachable: {self.unreachable}; {GONE_REMEDY}")
-
-
-def importable(live: Mapping[str, Any]) -> Properties:
-    """Return those parts of a live object that a program could have set."""
-    result = normalize({key: value for key, value in live.items() if key != "status"})
-    held = dict(result.get("metadata") or {})
-    annotations = {
-        key: value
-        for key, value in (held.get("annotations") or {}).items()
-        if key not in (LAST_APPLIED, "deployment.kubernetes.io/revision")
-    }
-    held.pop("annotations", None)
-    if annotations:
-        held["annotations"] = annotations
-    return {**result, "metadata": held}
-
-
-def _faults(new: Properties, patch: bool, server_side: bool) -> tuple[tuple[str, str], ...]:
-    """Return what is wrong with inputs before any server has seen them."""
-    held = new["metadata"]
-    if held is not UNKNOWN and not isinstance(held, dict):
-        return (("metadata", "is not a map"),)
-    for key in ("apiVersion", "kind"):
-        if new[key] is not UNKNOWN and not isinstance(new[key], str):
-            return ((key, "is not a string"),)
-    if patch and not server_side:
-        return (("", "a Patch needs server-side apply: set enableServerSideApply on the provider"),)
-    if patch and not identity.is_named(new):
-        return (("metadata.name", "a Patch must name the object that it patches"),)
-    if identity.is_generated(new) and server_side:
-        return (("metadata.generateName", "is not supported with server-side apply: leave the name out, or set it"),)
-    return ()
-
-
-def _skips_delete(inputs: Mapping[str, Any]) -> bool:
-    kind = f"{inputs.get('apiVersion')}/{inputs.get('kind')}"
-    return identity.is_true(inputs, identity.SKIP_AWAIT) and kind in SKIPPABLE_DELETES
 
 
 def _no_dry_run(error: ApiError) -> bool:

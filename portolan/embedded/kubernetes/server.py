@@ -17,12 +17,13 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from portolan.embedded import NAME, plugin
 from portolan.embedded.kubernetes import identity, invokes
 from portolan.embedded.kubernetes import kubeconfig as kubeconfigs
+from portolan.embedded.kubernetes.declared import Naming
 from portolan.embedded.kubernetes.diff import Change, Differences, path_text
 from portolan.embedded.kubernetes.errors import ApiError, Cancelled, NoSuchKind, PartialFailure, Unreachable
 from portolan.embedded.kubernetes.helm.command import Helm
 from portolan.embedded.kubernetes.helm.release import Releases
 from portolan.embedded.kubernetes.properties import UNKNOWN, from_struct, reveal, to_struct
-from portolan.embedded.kubernetes.provider import Naming, Provider
+from portolan.embedded.kubernetes.provider import Provider
 from portolan.embedded.kubernetes.settings import UNSUPPORTED, settings
 from portolan.errors import PortolanError
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from portolan.embedded.kubernetes import identity
+from portolan.embedded.kubernetes.declared import Checked
 from portolan.embedded.kubernetes.diff import Differences, differences, parse_path
 from portolan.embedded.kubernetes.errors import PartialFailure, Unreachable
 from portolan.embedded.kubernetes.helm import values
 from portolan.embedded.kubernetes.helm.command import CommandFailed, Helm, secret_file
 from portolan.embedded.kubernetes.normalize import prune
 from portolan.embedded.kubernetes.properties import UNKNOWN, Secret, has_unknown, mark_secrets, reveal
-from portolan.embedded.kubernetes.provider import Checked, Outcome
+from portolan.embedded.kubernetes.provider import Outcome
 from portolan.embedded.kubernetes.state import INPUTS
 from portolan.embedded.plugin import EngineLog
 from portolan.errors import PortolanError

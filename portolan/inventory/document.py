@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
+from portolan.inventory.devices import device_labels, host_devices, site_devices
 from portolan.inventory.hosts import MadeHost
 from portolan.model import Model
 from portolan.sites.schema import Host, HostRole, Location, Pool, Site
@@ -81,6 +82,7 @@ def site_variables(sources: Sources) -> dict[str, Any]:
         "portolan_binaries": list(sources.binaries),
         "portolan_images": list(sources.images),
         **location_variables(sources),
+        **site_devices(sources.site),
         **versions(sources),
     }
 
@@ -176,6 +178,7 @@ def host_variables(sources: Sources, node: Host) -> dict[str, Any]:
         **({"node_location": node.location} if node.location else {}),
         "node_taints": list(location_taints(sources.site, node)),
         "node_capacity": {name: str(count) for name, count in sorted(node.simulated_accelerators.items())},
+        **host_devices(sources.site, node),
     }
     address = host_address(sources, node)
     if address is not None:
@@ -203,6 +206,7 @@ def node_labels(sources: Sources, node: Host) -> dict[str, str]:
         labels[f"node-role.kubernetes.io/{node.pool.value}"] = ""
     if node.simulated_accelerators:
         labels[LABEL_PREFIX + "accelerator"] = "simulated"
+    labels |= device_labels(sources.site, node)
     return dict(sorted((planned | labels).items()))
 
 

@@ -12,8 +12,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from portolan.model import Model
+from portolan.sites.accelerators import Accelerators, HostAccelerators, check_accelerators
 from portolan.sites.cloud import Cloud
 from portolan.sites.finance import Finance
+from portolan.sites.links import Link, Rdma, check_links
 from portolan.sites.locations import Location, Locations, check_locations
 from portolan.sites.rules import DnsLabel, fault
 from portolan.sites.security import Security
@@ -91,6 +93,8 @@ class Host(Model):
     address: str | None = None  # None only where the sandbox gives it
     location: DnsLabel | None = None  # where the site has locations
     simulated_accelerators: dict[str, PositiveInt] = Field(default_factory=dict)
+    accelerators: HostAccelerators | None = None  # GPUs of a racked host
+    links: tuple[Link, ...] = ()  # beside the one that carries `address`
 
 
 class Hosts(Model):
@@ -205,6 +209,7 @@ class Network(Model):
     plugin: Literal["bridge", "cilium", "calico"] = "bridge"
     virtual_address: str | None = None  # under which everybody reaches the API of several control planes
     published: tuple[Published, ...] = ()
+    rdma: Rdma | None = None
 
     @model_validator(mode="after")
     def _published_ports_are_free(self) -> Self:
@@ -269,6 +274,7 @@ class Site(Model):
     network: Network = Network()
     locations: Locations | None = None
     security: Security = Security()
+    accelerators: Accelerators | None = None  # how those of racked hosts are run
     cloud: Cloud | None = None
     finance: Finance = Finance()
 
@@ -346,6 +352,12 @@ class Site(Model):
                 "use topology hybrid, or remove `locations`",
             )
         check_locations(self.locations, self.hosts, self.network)
+        return self
+
+    @model_validator(mode="after")
+    def _devices_fit(self) -> Self:
+        check_accelerators(self.accelerators, self.hosts)
+        check_links(self.hosts, self.network, self.host_ranges)
         return self
 
     @model_validator(mode="after")

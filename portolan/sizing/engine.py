@@ -14,6 +14,7 @@ from portolan.requirements.schema import Requirements
 from portolan.sites.schema import HostRole, Pool, Site, Tier, Topology
 from portolan.sizing import demand, hardware
 from portolan.sizing.compute import peak_arrivals
+from portolan.sizing.devices import plan_devices
 from portolan.sizing.features import plan_features
 from portolan.sizing.hosts import plan_hosts, plan_pools
 from portolan.sizing.network import plan_network
@@ -177,6 +178,7 @@ def _plan(
         warnings=(*_warnings(site, pools), *placement_warnings(placement)),
         placement=placement,
         features=plan_features(site),
+        devices=plan_devices(site),
         **parts,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from portolan.model import Model
 from portolan.sites.schema import Site
 
-FEATURES = ("firewall", "audited", "file_integrity", "banning", "benchmarked", "updating")
+FEATURES = ("firewall", "audited", "file_integrity", "banning", "benchmarked", "updating", "accelerated", "linked")
 
 
 class HostFeature(Model):
@@ -20,6 +20,8 @@ def plan_features(site: Site) -> tuple[HostFeature, ...]:
     """Return the features of the site's hosts; those that no host has are left out."""
     everywhere = tuple(node.name for node in site.hosts.nodes)
     security = site.security
+    accelerated = tuple(node.name for node in site.hosts.nodes if node.accelerators)
+    linked = tuple(node.name for node in site.hosts.nodes if node.links or site.network.rdma)
     wanted = (
         ("firewall", security.firewall, everywhere, ("SEC-9.5.2-01", "SEC-9.5.8-01")),
         ("audited", security.audit, everywhere, ("SEC-9.5.8-04", "SEC-9.10.4-01")),
@@ -27,6 +29,8 @@ def plan_features(site: Site) -> tuple[HostFeature, ...]:
         ("banning", security.ban_repeated_failures, everywhere, ("SEC-9.5.8-07",)),
         ("benchmarked", security.benchmarks, everywhere, ("SEC-9.5.8-04",)),
         ("updating", security.automatic_updates != "none", everywhere, ("SEC-9.5.8-04",)),
+        ("accelerated", True, accelerated, ("GPU-9.5.2-01",)),
+        ("linked", True, linked, ("NET-9.5.2-01", "NET-9.7.1-01")),
     )
     return tuple(
         HostFeature(name=name, hosts=hosts, requirements=rows) for name, asked, hosts, rows in wanted if asked and hosts

@@ -9,6 +9,7 @@ from typing import Literal
 
 from portolan.model import Model
 from portolan.sites.schema import HostRole, Network, Pool, Tier, Topology
+from portolan.sizing.devices import DevicePlan
 from portolan.sizing.features import HostFeature
 from portolan.sizing.parts import (
     AcceleratorPlan,
@@ -31,6 +32,7 @@ __all__ = [
     "AcceleratorPlan",
     "BackupPlan",
     "CloudPlan",
+    "DevicePlan",
     "FacilityPlan",
     "HardwareItem",
     "HostFeature",
@@ -159,6 +161,7 @@ class Plan(Model):
     clouds: tuple[CloudPlan, ...] = ()  # the whole load in each cloud, to compare; `portolan size` fills it
     years: tuple[YearPlan, ...] = ()  # year 1 is the first year of operation
     placement: PlacementPlan | None = None  # sites with several locations
+    devices: DevicePlan | None = None  # sites whose racked hosts have accelerators, or that share RDMA adapters
     unmet: tuple[str, ...] = ()  # needs that nothing in the catalogue meets
 
     def has_service(self, name: str) -> bool:

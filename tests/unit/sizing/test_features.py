@@ -5,7 +5,11 @@ from __future__ import annotations
 from portolan.requirements.loader import load_requirements
 from portolan.sites.schema import Site
 from portolan.sizing.features import FEATURES, plan_features
+from tests.unit.inventory.test_devices import BOND, H100
 from tests.unit.inventory.test_document import SITE
+from tests.unit.sites.test_devices import site as site_with_devices
+
+DEVICES = ("accelerated", "linked")
 
 
 def site(**security: object) -> Site:
@@ -20,9 +24,9 @@ def test_every_host_has_a_firewall_unless_the_site_says_otherwise():
 
 def test_every_feature_names_lines_that_the_report_has():
     known = {row.id for row in load_requirements().rows}
-    everything = plan_features(
-        site(file_integrity=True, ban_repeated_failures=True, benchmarks=True, automatic_updates="security")
-    )
+    guarded = site(file_integrity=True, ban_repeated_failures=True, benchmarks=True, automatic_updates="security")
+    equipped = site_with_devices(host={**H100, **BOND})
+    everything = (*plan_features(guarded), *(one for one in plan_features(equipped) if one.name in DEVICES))
     assert [feature.name for feature in everything] == list(FEATURES)
     for feature in everything:
         assert feature.name in FEATURES

@@ -106,18 +106,19 @@ class Application:
         elif path in (self._decisions, self._results):
             await self._decide(scope, proto)
         else:
-            self._tell(scope, proto, path)
+            await self._tell(scope, proto, path)
 
     async def _decide(self, scope: Any, proto: Any) -> None:
         """Record an officer's decision, or an inspection's result; it is on the disk before it is confirmed."""
         status: int = 201
-        headers, document = JSON, dict[str, Any]()
+        headers, document, reading = JSON, dict[str, Any](), False
         try:
             _must_be(scope, "POST")
             if self.audit is None:
                 remedy = "set MODEL_SERVER_AUDIT_DIR and MODEL_SERVER_AUDIT_KEY_FILE"
                 raise BadRequestError(scope.path, "this server keeps no log of decisions", remedy, status=404)
             await self.subject(scope.headers.get("authorization"))
+            reading = True
             body = await bodies.read(scope, proto, self.limits)
             if scope.path == self._results:
                 sealed = await asyncio.to_thread(self.audit.append, "result", parse_result(body))
@@ -128,13 +129,15 @@ class Application:
                 document = {"recorded": sealed, "override": decision.override}
         except BadRequestError as error:
             status, headers, document = error.status, error.headers, {"error": str(error)}
+            if not reading:
+                await bodies.discard(scope, proto, self.limits)
         except OSError as error:
             self.telemetry.count_audit_failure()
             remedy = "try again; the decision is not recorded"
             status, document = 503, {"error": f"audit log: {error.strerror or error}; {remedy}"}
         proto.response_bytes(status, headers, orjson.dumps(document))
 
-    def _tell(self, scope: Any, proto: Any, path: str) -> None:
+    async def _tell(self, scope: Any, proto: Any, path: str) -> None:
         """Answer everything but predictions."""
         try:
             if path == "/metrics":
@@ -145,6 +148,7 @@ class Application:
             _must_be(scope, "GET", "HEAD")
             proto.response_bytes(status, JSON, orjson.dumps(document))
         except BadRequestError as error:
+            await bodies.discard(scope, proto, self.limits)
             proto.response_bytes(error.status, error.headers, orjson.dumps({"error": str(error)}))
 
     async def subject(self, header: str | None) -> str:
@@ -162,13 +166,14 @@ class Application:
     async def _predict(self, scope: Any, proto: Any, protocol: str, name: str, version: str | None = None) -> None:
         self.telemetry.began()
         start = time.perf_counter()
-        status, headers, arm, shadowed = 200, JSON, "stable", None
+        status, headers, arm, shadowed, reading = 200, JSON, "stable", None, False
         try:
             _must_be(scope, "POST")
             self.known(name, version)
             if self.access is not None:
                 await self.subject(scope.headers.get("authorization"))
             json_length = bodies.json_length(scope, protocol)
+            reading = True
             body = await bodies.read(scope, proto, self.limits)
             start = time.perf_counter()
             arm, model = self.turn(version, scope.headers.get("x-traffic-unit"))
@@ -180,6 +185,8 @@ class Application:
             shadowed = self.after(arm, model, question, answers)
         except BadRequestError as error:
             status, headers, answer = error.status, error.headers, orjson.dumps({"error": str(error)})
+            if not reading:
+                await bodies.discard(scope, proto, self.limits)
         except Exception:
             traceback.print_exc(file=sys.stderr)
             status, answer = 500, orjson.dumps({"error": "internal error; see the server's log"})

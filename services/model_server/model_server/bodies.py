@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 from model_server import binary_tensors
 from model_server.errors import BadRequestError
+
+# How much of a body that nobody needs is read, so that its connection stays open: what a machine has received anyway.
+UNNEEDED_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,18 @@ async def read(scope: Any, proto: Any, limits: Limits) -> bytes:
     except TimeoutError:
         what = f"did not come within {limits.read_seconds:g} s"
         raise BadRequestError("body", what, "send it faster, or in parts", status=408) from None
+
+
+async def discard(scope: Any, proto: Any, limits: Limits) -> None:
+    """Read the body of a request that is refused before it was read, where it is small.
+
+    A connection whose request was not read is closed after the answer, and the caller's next one may meet that.
+    """
+    declared = scope.headers.get("content-length")
+    if declared is None and scope.headers.get("transfer-encoding") is None:
+        return
+    with contextlib.suppress(BadRequestError):
+        await read(scope, proto, Limits(UNNEEDED_BYTES, read_seconds=limits.read_seconds))
 
 
 async def _whole(scope: Any, proto: Any, limit: int) -> bytes:

@@ -107,6 +107,13 @@ def _tensors(model: Model[Any]) -> tuple[Schema, Schema]:
     return asked, answered
 
 
+def _decision(model: Model[Any]) -> Schema:
+    schema = Decision.model_json_schema()
+    for field in ("told", "decision") if model.outcomes else ():
+        schema["properties"][field] = {"enum": list(model.outcomes)}
+    return schema
+
+
 def document(model: Model[Any], name: str, rows: int, guarded: bool, logged: bool) -> dict[str, Any]:
     """Return the OpenAPI document of a server of `model`, which asks for tokens or not, and keeps a log or not."""
     digest: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -156,7 +163,7 @@ def document(model: Model[Any], name: str, rows: int, guarded: bool, logged: boo
     if logged:
         recorded = _answered(_object(("recorded",), recorded=digest, override={"type": "boolean"}), "201")
         closed_paths |= {
-            f"{v1}/decisions": _post("Record an officer's decision", Decision.model_json_schema(), recorded),
+            f"{v1}/decisions": _post("Record an officer's decision", _decision(model), recorded),
             f"{v1}/results": _post("Record what an inspection came to", Result.model_json_schema(), recorded),
         }
     components: dict[str, Any] = {"schemas": {"Error": _object(("error",), error=TEXT), "Record": record_of(model)}}

@@ -36,11 +36,11 @@ class Ceiling:
 
 
 if __name__ == "__main__":
-    folder, port, reasons = sys.argv[1:4]
+    folder, address, port, reasons = sys.argv[1:5]
     handler = Ceiling(Predictor.of(read_sealed(Folder(Path(folder)))), reasons == "reasons")
     MPServer(
         target="ceiling:Ceiling",
-        address="127.0.0.1",
+        address=address,
         port=int(port),
         interface=Interfaces.RSGI,
         loop=Loops.asyncio,

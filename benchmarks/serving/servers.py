@@ -1,188 +1,146 @@
-"""The servers that are measured: how each is started, what it is asked, what it costs while it answers."""
+"""The servers that are measured: how each is started, wherever that is, and what it is asked."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
-import httpx
-
-from benchmarks.serving.environments import interpreter
 from portolan.errors import PortolanError
 
 HERE = Path(__file__).resolve().parent
 SERVICES = HERE.parents[1] / "services"
 MODULES = os.pathsep.join(str(SERVICES / name) for name in ("model_server", "risk_scoring"))
-START_SECONDS = 60
+OURS = "portolan"  # the runtime of this kit: its own Python and packages
+PEERS = ("kserve", "mlserver")
+EVERY = (OURS, "ceiling", *PEERS, "stacks")
+PROGRAMS = ("ceiling.py", "peer_kserve.py", "stacks.py")  # files of this folder that servers are
 
 
 @dataclass(frozen=True)
 class Server:
-    """One way to serve the model; `{port}` in its command is filled in."""
+    """One way to serve the model.
+
+    In its command and environment `{python}` is its runtime's interpreter, `{work}` the folder with the model,
+    `{programs}` the folder with this benchmark's programs, `{address}` and `{port}` where it listens.
+    """
 
     name: str
+    runtime: str
     command: Sequence[str]
     path: str
-    bodies: Path
+    bodies: str  # the file under `{work}` with what it is asked
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    def filled(self, **places: Any) -> tuple[list[str], dict[str, str]]:
+        """Return its command and environment for one place."""
+        command = [part.format(**places) for part in self.command]
+        return command, {name: value.format(**places) for name, value in self.environment.items()}
 
-@dataclass(frozen=True)
-class Running:
+
+class Running(Protocol):
     """A server that answers."""
 
-    url: str
-    process: int
-
     def cpu_seconds(self) -> float:
-        """Return the processor time that it and its children have used."""
-        ticks = 0
-        for process in self._family():
-            with contextlib.suppress(OSError):
-                fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-                ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        """Return the processor time that it has used."""
 
     def memory_mebibytes(self) -> float:
-        """Return its proportional share of memory (PSS), children included."""
-        total = 0
-        for process in self._family():
-            with contextlib.suppress(OSError):
-                for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-                    if line.startswith("Pss:"):
-                        total += int(line.split()[1])
-        return total / 1024
+        """Return its proportional share of memory (PSS), all its processes together."""
 
-    def _family(self) -> list[int]:
-        parents: dict[int, int] = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-        family = [self.process]
-        for one in family:
-            family += [child for child, parent in parents.items() if parent == one]
-        return family
+    def load(self, **options: float) -> Mapping[str, Any]:
+        """Ask it by the load generator, with these options, and return what that measured."""
 
 
-@contextlib.contextmanager
-def running(server: Server, core: int | None, log: Path) -> Iterator[Running]:
-    """A server on a free port of the loopback, on one core; it is stopped at the end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [part.format(port=port) for part in server.command]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=output,
-            env={
-                **os.environ,
-                "OMP_NUM_THREADS": "1",
-                **{k: v.format(port=port) for k, v in server.environment.items()},
-            },
-            preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
-            start_new_session=True,
-        )
-    url = f"http://127.0.0.1:{port}{server.path}"
-    try:
-        body = server.bodies.read_bytes().split(b"\n", 1)[0]
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise PortolanError(server.name, "it does not answer", f"see {log}")
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.post(url, content=body, headers={"content-type": "application/json"}).status_code == 200:
-                    break
-            time.sleep(0.2)
-        yield Running(url, process.pid)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+class Place(Protocol):
+    """Where servers run."""
+
+    @property
+    def name(self) -> str:
+        """Return how it is called in figures."""
+
+    @property
+    def together(self) -> bool:
+        """Return whether all servers stand through all rounds; otherwise each is started for each round."""
+
+    def running(self, server: Server) -> AbstractContextManager[Running]:
+        """Start a server, and stop it at the end."""
 
 
-def servers(names: Sequence[str], model: Path, work: Path) -> list[Server]:
-    """Return the servers called `names` of the model in `model`, with their requests written under `work`."""
+def servers(names: Sequence[str]) -> list[Server]:
+    """Return the servers called `names`. Raises PortolanError where there is none of a name."""
+    predict = "/v1/models/risk-scoring:predict"
+    listen = ["--address", "{address}", "--port", "{port}"]
+    serve = ["{python}", "-m", "risk_scoring.serve", "--model-dir", "{work}/model", *listen]
+    ceiling = ["{python}", "{programs}/ceiling.py", "{work}/model", "{address}", "{port}"]
+    drain = {"MODEL_SERVER_DRAIN_SECONDS": "0"}
+    mlserver = {
+        "MLSERVER_HOST": "{address}",
+        "MLSERVER_HTTP_PORT": "{port}",
+        "MLSERVER_GRPC_PORT": "0",
+        "MLSERVER_METRICS_PORT": "0",
+        "MLSERVER_PARALLEL_WORKERS": "0",
+        "MLSERVER_DEBUG": "false",
+    }
+    empty = ["{python}", "{programs}/stacks.py"]
+    at = ["{address}", "{port}"]
+    start = ["{python}", "-c", "from mlserver.cli import main; main()", "start", "{work}/mlserver"]
+    stock = ["{python}", "{programs}/peer_kserve.py", "risk-scoring", "{work}/model/model.txt", "{port}"]
+    every = {
+        OURS: (
+            Server("portolan", OURS, serve, predict, "plain.jsonl", drain),
+            Server("portolan with reasons", OURS, serve, predict, "reasons.jsonl", drain),
+        ),
+        "ceiling": (
+            Server("ceiling", OURS, [*ceiling, "scores"], "/", "plain.jsonl"),
+            Server("ceiling with reasons", OURS, [*ceiling, "reasons"], "/", "plain.jsonl"),
+        ),
+        "kserve": (Server("kserve", "kserve", stock, predict, "numbers.jsonl"),),
+        "mlserver": (
+            Server("mlserver", "mlserver", start, "/v2/models/risk-scoring/infer", "tensors.jsonl", mlserver),
+        ),
+        # uvicorn as it comes with KServe's server
+        "stacks": (
+            Server("granian, RSGI, empty", OURS, [*empty, "granian-rsgi", *at], "/", "plain.jsonl"),
+            Server("granian, ASGI, empty", OURS, [*empty, "granian-asgi", *at], "/", "plain.jsonl"),
+            Server("uvicorn, ASGI, empty", "kserve", [*empty, "uvicorn", *at], "/", "plain.jsonl"),
+        ),
+    }
+    for name in names:
+        if name not in every:
+            raise PortolanError("--server", f"no server {name!r}", f"choose of {', '.join(every)}")
+    return [one for name in names for one in every[name]]
+
+
+def prepare(work: Path) -> None:
+    """Write what the servers are asked, and MLServer's settings, beside the model and the declarations in `work`."""
     sys.path[:0] = MODULES.split(os.pathsep)
     from model_server.storage import Folder
     from risk_scoring.dataset import read_dataset
     from risk_scoring.features import Encoder
 
     rows = read_dataset(Folder(work / "declarations"), "valid.csv").rows[:500]
-    encoder = Encoder.from_document(json.loads((model / "features.json").read_text())["encoder"])
+    encoder = Encoder.from_document(json.loads((work / "model" / "features.json").read_text())["encoder"])
     lines = [encoder.encode_row(row) for row in rows]
 
-    def bodies(name: str, documents: Sequence[object]) -> Path:
-        path = work / f"{name}.jsonl"
-        path.write_text("".join(json.dumps(one) + "\n" for one in documents))
-        return path
+    def bodies(name: str, documents: Sequence[object]) -> None:
+        (work / name).write_text("".join(json.dumps(one) + "\n" for one in documents))
 
-    plain = bodies("plain", [{"instances": [row], "parameters": {"reasons": 0}} for row in rows])
-    reasons = bodies("reasons", [{"instances": [row]} for row in rows])
-    numbers = bodies("numbers", [{"instances": [line]} for line in lines])
-    tensors = bodies(
-        "tensors",
+    bodies("plain.jsonl", [{"instances": [row], "parameters": {"reasons": 0}} for row in rows])
+    bodies("reasons.jsonl", [{"instances": [row]} for row in rows])
+    bodies("numbers.jsonl", [{"instances": [line]} for line in lines])
+    bodies(
+        "tensors.jsonl",
         [{"inputs": [{"name": "x", "shape": [1, len(x)], "datatype": "FP64", "data": x}]} for x in lines],
     )
-    python, ours = sys.executable, {"PYTHONPATH": MODULES, "MODEL_SERVER_DRAIN_SECONDS": "0"}
-    serve = [
-        python,
-        "-m",
-        "risk_scoring.serve",
-        "--model-dir",
-        str(model),
-        "--address",
-        "127.0.0.1",
-        "--port",
-        "{port}",
-    ]
-    ceiling = [python, str(HERE / "ceiling.py"), str(model), "{port}"]
-    predict = "/v1/models/risk-scoring:predict"
-    made: list[Server] = []
-    for name in names:
-        if name == "portolan":
-            made.append(Server("portolan", serve, predict, plain, ours))
-            made.append(Server("portolan with reasons", serve, predict, reasons, ours))
-        elif name == "ceiling":
-            made.append(Server("ceiling", [*ceiling, "scores"], "/", plain, ours))
-            made.append(Server("ceiling with reasons", [*ceiling, "reasons"], "/", plain, ours))
-        elif name == "kserve":
-            command = [
-                str(interpreter(name)),
-                str(HERE / "peer_kserve.py"),
-                "risk-scoring",
-                str(model / "model.txt"),
-                "{port}",
-            ]
-            made.append(Server("kserve", command, predict, numbers))
-        elif name == "mlserver":
-            folder = work / "mlserver"
-            folder.mkdir(exist_ok=True)
-            settings = {
-                "name": "risk-scoring",
-                "implementation": "mlserver_lightgbm.LightGBMModel",
-                "parameters": {"uri": str(model / "model.txt")},
-            }
-            (folder / "model-settings.json").write_text(json.dumps(settings))
-            program = [str(interpreter(name).parent / "mlserver"), "start", str(folder)]
-            ports = {"MLSERVER_HTTP_PORT": "{port}", "MLSERVER_GRPC_PORT": "0", "MLSERVER_METRICS_PORT": "0"}
-            own = {"MLSERVER_HOST": "127.0.0.1", "MLSERVER_PARALLEL_WORKERS": "0", "MLSERVER_DEBUG": "false"}
-            made.append(Server("mlserver", program, "/v2/models/risk-scoring/infer", tensors, {**ports, **own}))
-        else:
-            raise PortolanError("--server", f"no server {name!r}", "choose of portolan, ceiling, kserve, mlserver")
-    return made
+    (work / "mlserver").mkdir(exist_ok=True)
+    settings = {
+        "name": "risk-scoring",
+        "implementation": "mlserver_lightgbm.LightGBMModel",
+        "parameters": {"uri": "../model/model.txt"},
+    }
+    (work / "mlserver" / "model-settings.json").write_text(json.dumps(settings))

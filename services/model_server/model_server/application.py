@@ -33,6 +33,7 @@ from model_server.tracing import Tracer
 from model_server.versions import Versions
 
 BINARY = ("content-type", "application/octet-stream")
+CLOSE = ("connection", "close")  # while it drains: who keeps a connection open asks elsewhere the next time
 TEXT = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
 INLINE_ROWS = 8  # larger batches leave the event loop, so that probes are answered meanwhile
 INLINE_BYTES = 64 << 10
@@ -135,6 +136,8 @@ class Application:
             self.telemetry.count_audit_failure()
             remedy = "try again; the decision is not recorded"
             status, document = 503, {"error": f"audit log: {error.strerror or error}; {remedy}"}
+        if self.telemetry.draining:
+            headers = [*headers, CLOSE]
         proto.response_bytes(status, headers, orjson.dumps(document))
 
     async def _tell(self, scope: Any, proto: Any, path: str) -> None:
@@ -191,6 +194,8 @@ class Application:
             traceback.print_exc(file=sys.stderr)
             status, answer = 500, orjson.dumps({"error": "internal error; see the server's log"})
         self.ended(protocol, status, time.perf_counter() - start, arm, scope.headers.get("traceparent"))
+        if self.telemetry.draining:
+            headers = [*headers, CLOSE]
         proto.response_bytes(status, headers, answer)
         if shadowed is not None:
             self.shadow(protocol, *shadowed)

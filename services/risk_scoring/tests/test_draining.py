@@ -42,6 +42,19 @@ def test_no_request_is_lost(model: Path, declarations: Dataset) -> None:
     assert set(statuses) == {200}
 
 
+def test_who_keeps_a_connection_open_is_told_to_leave(model: Path, declarations: Dataset) -> None:
+    """A connection that is closed between two requests could lose the second one."""
+    body = {"instances": [dict(declarations.rows[0])]}
+    with serving(model, MODEL_SERVER_DRAIN_SECONDS="3") as running, running.client() as client:
+        before = client.post(f"/v1/models/{MODEL}:predict", json=body)
+        running.process.send_signal(signal.SIGTERM)
+        while client.get("/v2/health/ready").status_code == 200:
+            time.sleep(0.02)
+        while_draining = client.post(f"/v1/models/{MODEL}:predict", json=body)
+    assert (before.status_code, before.headers.get("connection")) == (200, None)
+    assert (while_draining.status_code, while_draining.headers["connection"]) == (200, "close")
+
+
 def test_what_is_in_flight_is_answered_though_nothing_waits(model: Path, declarations: Dataset) -> None:
     body = {"instances": [dict(row) for row in declarations.rows] * 2}
     with serving(model, MODEL_SERVER_DRAIN_SECONDS="0", MODEL_SERVER_ROWS_LIMIT="10000") as running:

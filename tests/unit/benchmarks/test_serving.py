@@ -12,33 +12,99 @@ from time import sleep
 import pytest
 
 from benchmarks.figures import good
-from benchmarks.serving.__main__ import generator, judged
+from benchmarks.serving.__main__ import generator
+from benchmarks.serving.cluster import inference_service
+from benchmarks.serving.judging import Measured, judged, middle
+from benchmarks.serving.servers import EVERY, servers
+from tests.support.kserve_definitions import check
 
-FAST = {"cpu_microseconds": 40.0, "most": 20_000.0, "p99_ms": 2.0, "memory": 100.0}
-SLOW = {"cpu_microseconds": 500.0, "most": 2_000.0, "p99_ms": 6.0, "memory": 120.0}
+FAST = Measured(cpu_microseconds=40, most=20_000, p99_ms=2, memory=100)
+SLOW = Measured(cpu_microseconds=500, most=1_900, p99_ms=6, memory=120)
+
+
+def _changed(one: Measured, **values: float) -> Measured:
+    return one.model_copy(update=values)
 
 
 def _verdicts(found):
     return {one.name: good(one) for one in judged(found, 0.7)}
 
 
-def test_a_tenth_of_the_peers_processor_time_is_good():
-    assert _verdicts({"portolan": FAST, "kserve": SLOW})["portolan: processor time a request"] is True
+def test_a_tenth_of_the_peers_time_is_good():
+    verdicts = _verdicts({"portolan": FAST, "kserve": SLOW})
+    assert verdicts["portolan: processor time a request"] is True
+    assert verdicts["portolan: time of a core a request at the most"] is True
 
 
-def test_more_than_a_tenth_is_missed():
-    verdicts = _verdicts({"portolan": {**FAST, "cpu_microseconds": 51.0}, "kserve": SLOW})
-    assert verdicts["portolan: processor time a request"] is False
+@pytest.mark.parametrize(
+    ("what", "values"),
+    [
+        ("processor time a request", {"cpu_microseconds": 51}),
+        ("time of a core a request at the most", {"most": 18_000}),
+        ("latency at 70% of the most", {"p99_ms": 6.5}),
+        ("memory a worker", {"memory": 121}),
+    ],
+)
+def test_what_is_worse_than_the_goal_is_missed(what, values):
+    assert _verdicts({"portolan": _changed(FAST, **values), "kserve": SLOW})[f"portolan: {what}"] is False
+
+
+def test_with_reasons_a_fifth_is_good_and_5_ms_are_the_limit_with_no_peer():
+    verdicts = _verdicts({"portolan with reasons": _changed(FAST, cpu_microseconds=99, p99_ms=5.5), "kserve": SLOW})
+    assert verdicts["portolan with reasons: processor time a request"] is True
+    assert verdicts["portolan with reasons: latency at 70% of the most"] is True
+    assert verdicts["portolan with reasons: latency at 70% of the most, alone"] is False
+
+
+def test_memory_is_held_against_the_lighter_peer():
+    figures = judged({"portolan": FAST, "kserve": SLOW, "mlserver": _changed(SLOW, memory=90)}, 0.7)
+    memory = next(one for one in figures if one.name == "portolan: memory a worker")
+    assert (memory.peer, good(memory)) == ("mlserver", False)
 
 
 def test_less_than_80_percent_of_the_ceiling_is_missed():
-    ceiling = {**FAST, "cpu_microseconds": 30.0}
-    verdicts = _verdicts({"portolan": FAST, "ceiling": ceiling})
+    verdicts = _verdicts({"portolan": FAST, "ceiling": _changed(FAST, cpu_microseconds=30)})
     assert verdicts["portolan: processor time against the ceiling"] is False
 
 
 def test_without_a_peer_there_is_no_verdict_on_it():
-    assert _verdicts({"portolan": FAST})["portolan: processor time a request"] is None
+    assert [name for name, verdict in _verdicts({"portolan": FAST}).items() if verdict is not None] == []
+
+
+def test_figures_in_a_cluster_stand_beside_those_that_are_bare():
+    names = [{one.name for one in judged({"portolan": FAST}, 0.7, where=where)} for where in ("bare", "in cluster")]
+    assert not names[0] & names[1]
+
+
+def test_the_middle_of_each_quantity_is_kept():
+    rounds = [FAST, _changed(FAST, p99_ms=9), _changed(FAST, p99_ms=3)]
+    assert middle(rounds) == _changed(FAST, p99_ms=3)
+
+
+def _inference_service(name):
+    server = next(one for one in servers(EVERY) if one.name == name)
+    return inference_service(server, "registry.example/risk-scoring:1", "worker-1")
+
+
+@pytest.mark.parametrize("name", [one.name for one in servers(EVERY)])
+def test_every_server_is_an_inference_service_as_kserve_defines_it(name):
+    check(_inference_service(name))
+
+
+def test_a_server_in_a_cluster_has_one_core_on_one_node_and_no_way_to_more():
+    predictor = _inference_service("mlserver")["spec"]["predictor"]
+    container = predictor["containers"][0]
+    assert predictor["nodeSelector"] == {"kubernetes.io/hostname": "worker-1"}
+    assert container["resources"]["limits"]["cpu"] == "1"
+    assert container["command"] == ["/usr/bin/python3"]
+    assert {"name": "PYTHONPATH", "value": "/benchmark/packages-mlserver"} in container["env"]
+    assert "{" not in json.dumps([container["args"], container["env"]]).replace('{"name"', "")
+
+
+def test_ours_runs_in_its_own_image_as_it_is():
+    container = _inference_service("portolan")["spec"]["predictor"]["containers"][0]
+    assert container["command"] == ["python"]
+    assert "PYTHONPATH" not in {one["name"] for one in container["env"]}
 
 
 @pytest.mark.skipif(shutil.which("go", path="/usr/local/go/bin:/usr/bin:/usr/lib/go/bin") is None, reason="needs Go")

@@ -89,14 +89,14 @@ def serving(model: Path, token: str = "", **settings: str) -> Iterator[Running]:
         process, f"{'https' if folder else 'http'}://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", authority, token
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         with running.client() as client:
             while True:
                 assert process.poll() is None, process.stderr.read() if process.stderr else ""
                 with contextlib.suppress(httpx.TransportError):
                     if client.get("/v2/health/ready").status_code == 200:
                         break
-                assert time.monotonic() < deadline, "not ready after a minute"
+                assert time.monotonic() < deadline, "not ready after four minutes"
                 time.sleep(0.1)
         yield running
     finally:

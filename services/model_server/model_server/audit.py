@@ -8,6 +8,7 @@ was cut off: keep the last digest elsewhere (`verify` tells it).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import json
@@ -69,7 +70,7 @@ class AuditLog:
             size = os.fstat(self._file).st_size
             try:
                 if os.write(self._file, whole) != len(whole):
-                    raise OSError("the disk took a part of the entry")
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # a part was taken
                 os.fsync(self._file)
             except OSError:
                 os.ftruncate(self._file, size)

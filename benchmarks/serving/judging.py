@@ -76,9 +76,8 @@ def judged(found: Mapping[str, Measured], share: float, rounds: int = 1, where: 
         add(name, "most requests on a core", "most", "1/s", "mean", peer)
         add(name, "processor time a request", "cpu_microseconds", "us", "mean", peer, goal)
         add(name, at, "p99_ms", "ms", "p99, from the intended time", peer, 1.0 if peer else None)
-        lighter = min(
-            (one for one in (PEER, OTHER_PEER) if one in found), key=lambda one: found[one].memory, default=""
-        )
+        others = [one for one in (PEER, OTHER_PEER) if one in found] if goal else []
+        lighter = min(others, key=lambda one: found[one].memory) if others else None
         add(name, "memory a worker", "memory", "MiB", "PSS", lighter, 1.0 if lighter else None)
         if goal is None or ceiling is None:
             continue

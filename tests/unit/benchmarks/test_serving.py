@@ -62,6 +62,12 @@ def test_memory_is_held_against_the_lighter_peer():
     assert (memory.peer, good(memory)) == ("mlserver", False)
 
 
+def test_peers_and_ceilings_have_no_verdict_of_their_own():
+    found = {"portolan": FAST, "ceiling": FAST, "kserve": SLOW, "mlserver": _changed(SLOW, memory=300)}
+    names = {name.split(":")[0] for name, verdict in _verdicts(found).items() if verdict is not None}
+    assert names == {"portolan"}
+
+
 def test_less_than_80_percent_of_the_ceiling_is_missed():
     verdicts = _verdicts({"portolan": FAST, "ceiling": _changed(FAST, cpu_microseconds=30)})
     assert verdicts["portolan: processor time against the ceiling"] is False

@@ -18,6 +18,7 @@ from model_server.authentication import Authenticator
 from model_server.bodies import Limits
 from model_server.decisions import entry, parse_decision, parse_result
 from model_server.errors import JSON, BadRequestError, MethodError
+from model_server.journal import Journal
 from model_server.model import Model
 from model_server.protocol import (
     VERSION_LETTERS,
@@ -56,6 +57,7 @@ class Application:
         access: Authenticator | None = None,
         started: Callable[[Application], Awaitable[Any]] | None = None,
         tracer: Tracer | None = None,
+        journal: Journal | None = None,
     ) -> None:
         """`started` is awaited once the worker's loop runs, and what it gives is stopped with the worker."""
         self.versions = versions
@@ -65,6 +67,7 @@ class Application:
         self.audit = audit
         self.access = access
         self.tracer = tracer
+        self.journal = journal
         self._started = started
         self._beside: Any = None
         self._shadowing: asyncio.Task[None] | None = None
@@ -92,6 +95,8 @@ class Application:
             loop.run_until_complete(self._beside.stop(self.limits.answer_seconds))
         if self.tracer is not None:
             self.tracer.stop()
+        if self.journal is not None:
+            self.journal.stop()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         if scope.proto != "http":
@@ -170,11 +175,12 @@ class Application:
         self.telemetry.began()
         start = time.perf_counter()
         status, headers, arm, shadowed, reading = 200, JSON, "stable", None, False
+        caller, body, digest = "", b"", ""
         try:
             _must_be(scope, "POST")
             self.known(name, version)
             if self.access is not None:
-                await self.subject(scope.headers.get("authorization"))
+                caller = await self.subject(scope.headers.get("authorization"))
             json_length = bodies.json_length(scope, protocol)
             reading = True
             body = await bodies.read(scope, proto, self.limits)
@@ -185,7 +191,7 @@ class Application:
             )
             if answer_json_length is not None:
                 headers = [BINARY, (binary_tensors.HEADER, str(answer_json_length))]
-            shadowed = self.after(arm, model, question, answers)
+            shadowed, digest = self.after(arm, model, question, answers), model.digest
         except BadRequestError as error:
             status, headers, answer = error.status, error.headers, orjson.dumps({"error": str(error)})
             if not reading:
@@ -194,6 +200,8 @@ class Application:
             traceback.print_exc(file=sys.stderr)
             status, answer = 500, orjson.dumps({"error": "internal error; see the server's log"})
         self.ended(protocol, status, time.perf_counter() - start, arm, scope.headers.get("traceparent"))
+        if self.journal is not None:
+            self.journal.note(protocol, status, arm, digest, caller, body, answer)
         if self.telemetry.draining:
             headers = [*headers, CLOSE]
         proto.response_bytes(status, headers, answer)

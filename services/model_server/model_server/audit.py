@@ -23,7 +23,7 @@ from typing import Any
 from model_server.errors import EXIT_COULD_NOT_RUN, ServiceError
 
 START = "0" * 64  # stands for the line before the first
-PERSONAL = frozenset({"declarant_id", "importer_id", "seller_id", "courier_id", "officer", "declaration_id"})
+PERSONAL = frozenset({"caller", "declarant_id", "importer_id", "seller_id", "courier_id", "officer", "declaration_id"})
 KEY_BYTES_LEAST = 16
 
 
@@ -40,6 +40,7 @@ class AuditLog:
             raise ServiceError("audit key", f"fewer than {KEY_BYTES_LEAST} bytes", "make a longer random key")
         self._key = key
         self._lock = threading.Lock()
+        self._noted = False
         try:
             self._number, self._last = verify(path) if path.exists() else (0, START)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -57,6 +58,20 @@ class AuditLog:
 
     def append(self, kind: str, values: Mapping[str, Any]) -> str:
         """Append an entry and return its digest. Raises OSError, and keeps nothing, where the disk does not take it."""
+        return self._append(kind, values, on_disk=True)
+
+    def note(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Append an entry that `flush` puts on the disk; it outlives the process, not the host. Raises as `append`."""
+        self._append(kind, values, on_disk=False)
+        self._noted = True
+
+    def flush(self) -> None:
+        """Put what was noted on the disk. Raises OSError where that fails."""
+        if self._noted:
+            self._noted = False
+            os.fsync(self._file)
+
+    def _append(self, kind: str, values: Mapping[str, Any], on_disk: bool) -> str:
         with self._lock:
             entry = {
                 "number": self._number + 1,
@@ -71,7 +86,8 @@ class AuditLog:
             try:
                 if os.write(self._file, whole) != len(whole):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # a part was taken
-                os.fsync(self._file)
+                if on_disk:
+                    os.fsync(self._file)
             except OSError:
                 os.ftruncate(self._file, size)
                 raise

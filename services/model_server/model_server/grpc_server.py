@@ -155,11 +155,11 @@ class Servicer:
         application = self._application
         application.telemetry.began()
         start, status, text, answer = time.perf_counter(), 200, "", None
-        arm, shadowed = "stable", None
+        arm, shadowed, caller, digest = "stable", None, "", ""
         metadata = dict(context.invocation_metadata() or ())
         try:
             if application.access is not None:
-                await application.subject(metadata.get("authorization"))
+                caller = await application.subject(metadata.get("authorization"))
             application.known(request.model_name, request.model_version or None)
             arm, model = application.turn(request.model_version or None, None)
             question = parse(model, request, application.limits.rows)
@@ -169,13 +169,17 @@ class Servicer:
             else:
                 arm, model, answers = application.answered(*work)
             answer = render(model, application.name, question, answers)
-            shadowed = application.after(arm, model, question, answers)
+            shadowed, digest = application.after(arm, model, question, answers), model.digest
         except BadRequestError as error:
             status, text = error.status, str(error)
         except Exception:
             traceback.print_exc(file=sys.stderr)
             status, text = 500, "internal error; see the server's log"
         application.ended("grpc", status, time.perf_counter() - start, arm, metadata.get("traceparent"))
+        if application.journal is not None:
+            said = text.encode() if answer is None else answer.SerializeToString(deterministic=True)
+            asked = request.SerializeToString(deterministic=True)
+            application.journal.note("grpc", status, arm, digest, caller, asked, said)
         if shadowed is not None:
             application.shadow("grpc", *shadowed)
         if answer is None:

@@ -3,7 +3,8 @@
 A service calls `run` with a function that makes its model of sealed files. The environment (`model_server.settings`):
 MODEL_SERVER_WORKERS, _BODY_LIMIT_BYTES, _ROWS_LIMIT, _READ_SECONDS, _ANSWER_SECONDS, _DRAIN_SECONDS (how long it still
 takes new connections after SIGTERM, unready, until the cluster has noticed), _STOP_SECONDS (how long requests in
-flight may take after that), _AUDIT_DIR and _AUDIT_KEY_FILE (the log of decisions), _TLS_DIR (tls.crt and tls.key).
+flight may take after that), _AUDIT_DIR, _AUDIT_KEY_FILE and _AUDIT_REQUESTS (the logs of decisions and requests),
+_TLS_DIR (tls.crt and tls.key).
 """
 
 from __future__ import annotations
@@ -26,18 +27,25 @@ from model_server.application import Application
 from model_server.audit import AuditLog
 from model_server.authentication import Asked, Authenticator, api_server
 from model_server.errors import EXIT_COULD_NOT_RUN, ServiceError
+from model_server.journal import Journal
 from model_server.model import Model
 from model_server.sealed import SealedModel
 from model_server.telemetry import Telemetry
 from model_server.versions import EXTRA_CELLS, Versions, opened
 
 
-def open_audit(audit: settings.AuditSettings | None) -> AuditLog | None:
+def open_audit(audit: settings.AuditSettings | None, what: str = "decisions") -> AuditLog | None:
     """Return a log of this process's own: two could not append to one chain."""
     if audit is None:
         return None
-    name = f"decisions-{socket.gethostname()}-{os.getpid()}-{time.time_ns()}.jsonl"
+    name = f"{what}-{socket.gethostname()}-{os.getpid()}-{time.time_ns()}.jsonl"
     return AuditLog(audit.folder / name, audit.key)
+
+
+def open_journal(audit: settings.AuditSettings | None, telemetry: Telemetry) -> Journal | None:
+    """Return the log of requests of this process, or None where none is kept."""
+    log = open_audit(audit, "requests") if audit is not None and audit.requests else None
+    return None if log is None else Journal(log, telemetry)
 
 
 def open_access(access: settings.AccessSettings | None, name: str) -> Authenticator | None:
@@ -127,6 +135,7 @@ def run(load: Callable[[SealedModel], Model[Any]], name: str, arguments: Sequenc
             open_access(chosen.access, options.model_name),
             grpc_beside,
             tracing.opened(options.model_name),
+            open_journal(chosen.audit, telemetry),
         )
 
     serve_until_stopped(telemetry, chosen, "model_server.application:Application", options, application)

@@ -16,10 +16,11 @@ from model_server.storage import Folder
 
 @dataclass(frozen=True)
 class AuditSettings:
-    """Where the log of decisions lies, and the key that masks identities in it."""
+    """Where the log of decisions lies, the key that masks identities, and whether each request has its line too."""
 
     folder: Path
     key: bytes
+    requests: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,10 @@ def _audit(environment: Mapping[str, str]) -> AuditSettings | None:
     secret = Folder(Path(key).parent).read(Path(key).name)
     if len(secret) < KEY_BYTES_LEAST:
         raise ServiceError(key, f"fewer than {KEY_BYTES_LEAST} bytes", "make a longer random key")
-    return AuditSettings(Path(folder), secret)
+    requests = environment.get("MODEL_SERVER_AUDIT_REQUESTS", "false")
+    if requests not in ("true", "false"):
+        raise ServiceError("MODEL_SERVER_AUDIT_REQUESTS", f"{requests!r} is neither true nor false", "correct it")
+    return AuditSettings(Path(folder), secret, requests == "true")
 
 
 def _trusted(environment: Mapping[str, str]) -> bytes | None:

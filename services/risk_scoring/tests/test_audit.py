@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 
 from model_server import audit
 from model_server.audit import AuditLog, verify
 from model_server.errors import ServiceError
+from model_server.journal import Journal
+from model_server.open_inference import MESSAGE
+from model_server.telemetry import Telemetry
+from risk_scoring.dataset import Dataset
 from risk_service import MODEL, Running, command, environment, serving
 
 KEY = b"a key of these tests alone"
@@ -87,6 +94,50 @@ def test_decisions_are_recorded_before_they_are_confirmed(model: Path, tmp_path:
     assert [(one["override"], one["reason"]) for one in entries] == [(False, ""), (True, "known shipment")]
     assert "Martin" not in text
     assert "97061800" not in text
+
+
+def test_every_request_has_a_line_with_the_digests_of_what_was_asked_and_answered(
+    model: Path, tmp_path: Path, declarations: Dataset
+) -> None:
+    (tmp_path / "key").write_bytes(KEY)
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    settings = {"MODEL_SERVER_AUDIT_DIR": str(folder), "MODEL_SERVER_AUDIT_KEY_FILE": str(tmp_path / "key")}
+    good = {"instances": [dict(declarations.rows[0])]}
+    with serving(model, MODEL_SERVER_AUDIT_REQUESTS="true", MODEL_SERVER_DRAIN_SECONDS="0", **settings) as running:
+        path = f"{running.url}/v1/models/{MODEL}:predict"
+        answers = [httpx.post(path, json=body) for body in (good, {"instances": [{}]}, good)]
+        with running.channel() as channel, pytest.raises(grpc.RpcError):
+            running.call(channel, "ModelInfer", MESSAGE["ModelInferRequest"](model_name=MODEL))
+    (path,) = folder.glob("requests-*.jsonl")
+    verify(path)
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [one["status"] for one in entries] == [200, 422, 200, 400]
+    assert [one["protocol"] for one in entries] == ["v1", "v1", "v1", "grpc"]
+    for entry, answer in zip(entries[:3], answers, strict=True):
+        assert entry["asked"] == sha256(answer.request.content).hexdigest()
+        assert entry["answered"] == sha256(answer.content).hexdigest()
+    assert entries[0]["model_digest"] == answers[0].json()["model_digest"]
+    assert declarations.rows[0]["importer_id"] not in path.read_text()
+
+
+def test_a_journal_masks_its_callers_and_counts_what_the_disk_does_not_take(tmp_path: Path) -> None:
+    telemetry = Telemetry((), 0)
+    telemetry.join()
+    journal = Journal(AuditLog(tmp_path / "log", KEY), telemetry)
+    journal.note("v1", 200, "stable", "0" * 64, "officer-4711", b"asked", b"answered")
+    size = (tmp_path / "log").stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, before[1]))
+    try:
+        journal.note("v1", 200, "stable", "0" * 64, "officer-4711", b"asked", b"answered")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    journal.note("v1", 200, "stable", "0" * 64, "officer-4711", b"asked", b"answered")
+    journal.stop()
+    assert verify(tmp_path / "log")[0] == 2
+    assert "officer-4711" not in (tmp_path / "log").read_text()
+    assert 'audit_failures_total{model="m"} 1' in telemetry.render("m", {})
 
 
 def test_without_a_log_no_decision_is_taken(server: Running) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from risk_service import MODEL, Running
+from risk_service import MODEL, Running, serving
 
 PATHS = {
     f"/v2/models/{MODEL}/versions/unknown/infer": 404,
@@ -56,3 +57,12 @@ def test_a_body_that_is_refused_does_not_have_to_come(server: Running) -> None:
         connection.sendall(head.encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 404")
         assert connection.recv(65536) == b""
+
+
+def test_a_body_that_does_not_come_is_refused_in_time(model: Path) -> None:
+    with serving(model, MODEL_SERVER_READ_SECONDS="1", MODEL_SERVER_DRAIN_SECONDS="0") as running:
+        where = urlsplit(running.url)
+        with socket.create_connection((where.hostname, where.port), timeout=60) as connection:
+            head = f"POST /v1/models/{MODEL}:predict HTTP/1.1\r\nhost: here\r\ncontent-length: 20\r\n\r\n"
+            connection.sendall(head.encode() + BODY[:5])
+            assert connection.recv(65536).startswith(b"HTTP/1.1 408")

@@ -74,6 +74,10 @@ SYSTEM_KEYS = (
 POD_NETWORK = ("/sys/class/net/cni0", "/etc/cni/net.d/10-portolan.conflist")
 
 
+# Of the API server: what a run wrote and was then cut before the restart is seen by these.
+READ_AT_START = ("/etc/kubernetes/portolan/encryption.yaml", "/etc/kubernetes/portolan/audit-policy.yaml")
+
+
 KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf", "/etc/kubernetes/kubelet.conf")
 
 
@@ -208,6 +212,26 @@ def api_server_version() -> str:
     return found.group(1) if found else ""
 
 
+def started_seconds(name: str) -> float | None:
+    """Return when the process of this name was started, in seconds since the epoch; None where there is none."""
+    for folder in (entry for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        if read(f"{folder}/comm").strip() == name:
+            # The name may hold blanks; what follows its bracket does not. The 22nd field is ticks since the boot.
+            fields = read(f"{folder}/stat").rpartition(")")[2].split()
+            if len(fields) > 19:
+                up = float(read("/proc/uptime").split()[0])
+                return time.time() - up + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return None
+
+
+def unread_files() -> list[str]:
+    """Return the files that the API server reads only when it starts and that were written after its start."""
+    started = started_seconds("kube-apiserver")
+    if started is None:
+        return []
+    return [path for path in READ_AT_START if Path(path).exists() and Path(path).stat().st_mtime > started]
+
+
 def certificate_ends() -> dict[str, str]:
     """Return when each certificate that is renewed ends: path to, for example, "2027-11-25 02:00:00Z"."""
     if not shutil.which("openssl"):
@@ -299,6 +323,7 @@ def main() -> None:
         "kubelet": Path("/usr/bin/kubelet").exists(),
         "kubelet_version": kubelet_version(),
         "api_server_version": api_server_version(),
+        "api_server_unread": unread_files(),
         "certificate_ends": certificate_ends(),
         "certificate_names": certificate_names(),
         "endpoints": endpoints(),

@@ -1,4 +1,4 @@
-"""`portolan backup`, `restore`, `upgrade`, `remove`, `certificates`: a cluster between its first day and its last."""
+"""A cluster between its first day and its last: backup, restore, upgrade, remove, certificates, encryption."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("upgrade")(upgrade)
     app.command("remove")(remove)
     app.command("certificates")(certificates)
+    app.command("encryption")(encryption)
 
 
 def backup(
@@ -113,6 +114,24 @@ def certificates(site: SiteFile, output: Output = Format.TABLE) -> None:
     _print(_run(site, "certificates.yml", ()), output)
 
 
+def encryption(
+    site: SiteFile,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Bring in a new key; one that is being brought in is finished first.")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Change the key that encrypts secrets in etcd; without --rotate, finish a change that was cut, if there is one."""
+    result = _run(site, "encryption.yml", (f"encryption_rotate={rotate}",), check=check)
+    if output is Format.TABLE:
+        for one in result.changed if check else ():
+            people.print(f"would change {one.host}: {one.task}", markup=False, soft_wrap=True)
+        if not result.changed:
+            people.print("nothing to change: no new key was asked for, and none is half brought in", soft_wrap=True)
+    _print(result, output)
+
+
 def backups(site: str) -> Path:
     """Return where a site's backups are kept unless another place is named."""
     from portolan import paths
@@ -120,10 +139,10 @@ def backups(site: str) -> Path:
     return paths.site_state(site) / "backups"
 
 
-def _run(site: Path, playbook: str, variables: tuple[str, ...]) -> ConvergeResult:
+def _run(site: Path, playbook: str, variables: tuple[str, ...], *, check: bool = False) -> ConvergeResult:
     from portolan.inventory.converge import Options, converge
 
-    return converge(site, Options(playbook=playbook, extra=as_options(variables)), print_role)
+    return converge(site, Options(playbook=playbook, extra=as_options(variables), check=check), print_role)
 
 
 def _print(result: ConvergeResult, output: Format) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from portolan.inventory.devices import device_labels, host_devices, site_devices
 from portolan.inventory.hosts import MadeHost
+from portolan.inventory.identity import site_identity
 from portolan.model import Model
 from portolan.sites.schema import Host, HostRole, Location, Pool, Site
 from portolan.sizing.features import FEATURES, plan_features
@@ -30,6 +31,7 @@ class Sources(Model):
     binaries: tuple[dict[str, str], ...] = ()
     images: tuple[dict[str, Any], ...] = ()
     charts: tuple[str, ...] = ()
+    authorities: dict[str, str] = {}  # that the site names: path to PEM
     debian_digest: str = ""  # of the bundle's Debian packages; empty where it has none
 
 
@@ -83,6 +85,7 @@ def site_variables(sources: Sources) -> dict[str, Any]:
         "portolan_images": list(sources.images),
         **location_variables(sources),
         **site_devices(sources.site),
+        **site_identity(sources.site, sources.authorities),
         **versions(sources),
     }
 

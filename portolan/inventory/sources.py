@@ -11,6 +11,7 @@ from portolan import paths
 from portolan.errors import PortolanError
 from portolan.inventory.document import Sources
 from portolan.inventory.hosts import made_hosts
+from portolan.inventory.identity import read_authorities
 from portolan.sites.loader import load_site
 from portolan.sites.schema import Site
 from portolan.sizing.plan import Plan
@@ -45,6 +46,7 @@ def read_sources(site_path: Path) -> Sources:
             for entry in entries
             if entry["kind"] == "image" and entry.get("nodes")
         ),
+        authorities=read_authorities(site),
         charts=tuple(entry["name"] for entry in entries if entry["kind"] == "chart"),
         debian_digest=next((entry["sha256"] for entry in entries if entry["kind"] == "debian"), ""),
     )

@@ -15,6 +15,7 @@ from portolan.model import Model
 from portolan.sites.accelerators import Accelerators, HostAccelerators, check_accelerators
 from portolan.sites.cloud import Cloud
 from portolan.sites.finance import Finance
+from portolan.sites.identity import Identity
 from portolan.sites.links import Link, Rdma, check_links
 from portolan.sites.locations import Location, Locations, check_locations
 from portolan.sites.rules import DnsLabel, fault
@@ -274,6 +275,7 @@ class Site(Model):
     network: Network = Network()
     locations: Locations | None = None
     security: Security = Security()
+    identity: Identity | None = None
     accelerators: Accelerators | None = None  # how those of racked hosts are run
     cloud: Cloud | None = None
     finance: Finance = Finance()

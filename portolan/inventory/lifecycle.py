@@ -15,7 +15,7 @@ from portolan.inventory.commands import (
     print_role,
     which_images,
 )
-from portolan.output import Format, emit, people
+from portolan.output import Format, emit, people, table
 
 if TYPE_CHECKING:
     from portolan.inventory.converge import ConvergeResult
@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command("remove")(remove)
     app.command("certificates")(certificates)
     app.command("encryption")(encryption)
+    app.command("benchmarks")(benchmarks)
 
 
 def backup(
@@ -130,6 +131,32 @@ def encryption(
         if not result.changed:
             people.print("nothing to change: no new key was asked for, and none is half brought in", soft_wrap=True)
     _print(result, output)
+
+
+def benchmarks(site: SiteFile, output: Output = Format.TABLE) -> None:
+    """Have lynis and kube-bench look at the hosts; exits with 1 where a finding has no reason to stay."""
+    from portolan import paths
+    from portolan.errors import EXIT_FAILED, PortolanError
+    from portolan.inventory.benchmarks import as_evidence, keep, now, read_reports
+    from portolan.sites.loader import load_site
+
+    loaded = load_site(site)
+    if not loaded.security.benchmarks:
+        raise PortolanError(str(site), "the site asks for no benchmarks", "add security.benchmarks: true and converge")
+    hosts = tuple(node.name for node in loaded.hosts.nodes)
+    folder = paths.site_state(loaded.name) / "evidence" / "benchmarks"
+    _run(site, "benchmarks.yml", ())
+    reports = read_reports(folder, hosts)
+    path = keep(folder, as_evidence(reports, hosts, now()))
+    findings = [one for report in reports for one in report.findings]
+    if output is Format.TABLE:
+        rows = [(one.host, one.tool, one.id, one.what, one.left_out or "none: mend it") for one in findings]
+        table("What lynis and kube-bench found", ("host", "by", "item", "what", "reason to stay"), rows)
+        people.print(f"evidence: {path}", markup=False, soft_wrap=True)
+    else:
+        emit([report.model_dump(mode="json") for report in reports], output)
+    if any(not one.left_out for one in findings):
+        raise typer.Exit(EXIT_FAILED)
 
 
 def backups(site: str) -> Path:

@@ -192,6 +192,19 @@ def _owned(writer: Writer, plan: Plan) -> None:
             quantity,
             inputs={"usable_terabytes": float(quantity.value / 1e12), "copies": float(COPIES)},
         )
+    if plan.backup is not None:
+        kept = plan.backup.stored_bytes
+        terabytes = (Decimal(str(kept.value)) / TERABYTE).to_integral_value(ROUND_CEILING)
+        writer.add(
+            "backup",
+            "backup-terabyte",
+            terabytes,
+            "storage",
+            False,
+            "usable TB, rounded up",
+            kept,
+            inputs={"usable_terabytes": float(kept.value / 1e12)},
+        )
     if plan.facility is not None:
         facility = plan.facility
         writer.add("racks", "rack", Decimal(int(facility.racks.value)), "facility", False, "the plan's", facility.racks)
@@ -231,6 +244,7 @@ def _rented(writer: Writer, plan: Plan) -> None:
             inputs={"nodes": float(pool.count), "hours_per_month": pool.hours_per_month},
         )
         disk = Decimal(int(pool.count.value)) * Decimal(str(pool.disk_bytes.value)) / GIGABYTE * 12
+        disk = disk.to_integral_value(ROUND_CEILING)
         writer.add(
             f"{pool.pool}-disk",
             "cloud-block",
@@ -241,15 +255,31 @@ def _rented(writer: Writer, plan: Plan) -> None:
             pool.disk_bytes,
             inputs={"nodes": float(pool.count), "gigabytes": pool.disk_bytes.value / 1e9},
         )
+    # Where hosts are owned too, the backup is theirs.
+    backups: tuple[tuple[str, str, Quantity, str], ...] = ()
+    if plan.backup is not None and not plan.hardware:
+        backups = (("backup-objects", "cloud-object", plan.backup.stored_bytes, "storage"),)
     for name, item, quantity, group in (
         ("object-store", "cloud-object", cloud.object_store_bytes, "storage"),
         ("block", "cloud-block", cloud.block_bytes, "storage"),
-        ("shared", "cloud-block", cloud.shared_bytes, "storage"),
+        ("shared", "cloud-files", cloud.shared_bytes, "storage"),
+        *backups,
         ("egress", "cloud-egress", cloud.egress_bytes_per_month, "network"),
     ):
-        gigabytes = Decimal(str(quantity.value)) / GIGABYTE * 12
+        gigabytes = (Decimal(str(quantity.value)) / GIGABYTE * 12).to_integral_value(ROUND_CEILING)
         chosen: Group = "network" if group == "network" else "storage"
         writer.add(
-            name, item, gigabytes, chosen, True, "GB * 12 months", quantity, inputs={"gigabytes": quantity.value / 1e9}
+            name,
+            item,
+            gigabytes,
+            chosen,
+            True,
+            "GB * 12 months, rounded up",
+            quantity,
+            inputs={"gigabytes": quantity.value / 1e9},
         )
     writer.add("control-plane", "cloud-control-plane", HOURS_OF_YEAR, "compute", True, "8,760 hours of a year")
+    # What any cluster in a cloud stands on: its way out, its way in, and where its images lie.
+    writer.add("way-out", "cloud-nat-gateway", HOURS_OF_YEAR, "network", True, "8,760 hours of a year")
+    writer.add("load-balancer", "cloud-load-balancer", HOURS_OF_YEAR, "network", True, "8,760 hours of a year")
+    writer.add("registry", "cloud-registry", Decimal(12), "service", True, "12 months of a year")

@@ -25,7 +25,7 @@ from portolan.sizing.plan import Plan
 RANGES = Path(__file__).parent / "report_ranges.yaml"
 # What the load may turn out to be, against what the site file says (planning assumption).
 LOAD = (0.7, 1.0, 1.6)
-RESIDUAL_SHARE = 0.05  # of the purchase price at the end of the horizon; 0 to 15 % is usual
+RESIDUAL_SHARE = 0.05  # of the hardware's purchase price at the end of the horizon; 0 to 15 % is usual
 HYBRID_SHARE = 0.5
 CAVEAT = Text(
     en="Indicative range of the report; it depends on the environment, and is no offer.",
@@ -220,7 +220,7 @@ def _present(bill: Bill, factors: Mapping[str, Array], horizon: int, growth: flo
 def _weight(line: shapes.BillLine, horizon: int, growth: float, rate: float) -> float:
     """Return what one unit of money on this line is worth in year 0, over all years."""
     if line.category == "capex":
-        return 1.0 - RESIDUAL_SHARE / (1 + rate) ** horizon
+        return 1.0 - RESIDUAL_SHARE / (1 + rate) ** horizon if line.is_hardware else 1.0
     return sum(_grows(line, growth) ** (year - 1) / (1 + rate) ** year for year in range(1, horizon + 1))
 
 
@@ -241,7 +241,8 @@ def _option(
         )
         discounted = cents(opex / Decimal(str((1 + rate) ** year)))
         years.append(shapes.YearCost(year=year, capex=Decimal("0.00"), opex=opex, discounted=discounted))
-    residual = cents(bill.capex * Decimal(str(RESIDUAL_SHARE / (1 + rate) ** horizon)))
+    hardware = shapes.total_of(line.total for line in bill.lines if line.is_hardware)
+    residual = cents(hardware * Decimal(str(RESIDUAL_SHARE / (1 + rate) ** horizon)))
     opex = shapes.total_of(year.opex for year in years)
     p10, p50, p90 = (cents(Decimal(str(value))) for value in np.quantile(values, (0.1, 0.5, 0.9)))
     facility = plan.facility

@@ -121,6 +121,11 @@ class BillLine(Model):
     cpv: str | None = None
     warning: str | None = None  # set where the price is older than 180 days
 
+    @property
+    def is_hardware(self) -> bool:
+        """Say whether the line buys equipment, which has a value at the end; services have none."""
+        return self.category == "capex" and self.group != "service"
+
 
 class Bill(Model):
     """The bill of quantities of one option: what is bought, and what the first year of operation costs."""

@@ -13,11 +13,12 @@ from portolan.report.language import Tongue
 from portolan.report.specifications import group_name, pool_specification
 from portolan.requirements.schema import Requirements
 from portolan.sites.schema import HostRole, Site
+from portolan.sizing.parts import BackupPlan
 from portolan.sizing.plan import NodePool, Plan
 
 # What the administration pays itself, and no bidder quotes.
 OWN: Final = frozenset({"energy", "engineer"})
-# UN/CEFACT recommendation 20: one, terabyte, gigabyte, hour, day, year.
+# UN/CEFACT recommendation 20: one, terabyte, gigabyte, hour, day, month, year.
 UNIT_CODES: Final = {
     "each": "C62",
     "TB": "E35",
@@ -25,6 +26,7 @@ UNIT_CODES: Final = {
     "GB-month": "E34",
     "hour": "HUR",
     "day": "DAY",
+    "month": "MON",
     "year": "ANN",
 }
 GPU_LINES: Final = ("GPU-9.6.3-01", "GPU-9.6.3-02", "GPU-9.6.3-03", "GPU-9.6.3-04")
@@ -84,7 +86,7 @@ class Estimate:
         if kind == "server":
             return self._server(name.split(f"-{line.catalogue_item}-")[0])
         if kind == "gpu":
-            return say("bill.accelerator"), self._gpu(line), self._checks("gpu-worker"), GPU_LINES
+            return say("bill.accelerator"), self._gpu(line.catalogue_item), self._checks("gpu-worker"), GPU_LINES
         if kind == "switch":
             link = self.tongue.quantity(self.bought.network.node_link_bits_per_second.value, "bits/s")
             words = (say("specification.switch_ports", speed=link), say("specification.switch"))
@@ -100,6 +102,8 @@ class Estimate:
                 *map(say, ("specification.copies", "specification.storage")),
             )
             return say(f"bill.storage.{name}"), asked_for, self._platform_check(name), ()
+        if name in ("backup", "backup-objects") and self.bought.backup is not None:
+            return say(f"bill.{name}"), self._backup(self.bought.backup), (), ()
         if kind == "instance":
             return self._instances(name)
         if name == "installation":
@@ -110,8 +114,29 @@ class Estimate:
             return say("bill.installation"), steps, checks, served
         if name in ("course", "maintenance"):
             key = "training" if name == "course" else name
-            return say(f"bill.{key}"), many(f"specification.{key}"), (), ()
+            stock = self._spares() if name == "maintenance" else ()
+            return say(f"bill.{key}"), (*many(f"specification.{key}"), *stock), (), ()
         return self._place(line, name), (self.tongue.pick(line.specification),), self._platform_check(name), ()
+
+    def _backup(self, backup: BackupPlan) -> tuple[str, ...]:
+        quantity, say = self.tongue.quantity, self.tongue.say
+        link = quantity(backup.link_bits_per_second.value, "bits/s")
+        hours = self.tongue.number(self.site.workload.recovery_time_hours)
+        return (
+            say("specification.backup", value=quantity(backup.stored_bytes.value, "bytes")),
+            say("specification.backup_place"),
+            say("specification.backup_link", hours=hours, link=link),
+        )
+
+    def _spares(self) -> tuple[str, ...]:
+        spares = self.bought.spares
+        if spares is None or not spares.disks.value:
+            return ()
+        parts = (
+            self.tongue.count(f"specification.spares.{name}", int(getattr(spares, name).value))
+            for name in ("disks", "power_supplies", "network_ports")
+        )
+        return (self.tongue.say("specification.stock", parts=", ".join(parts)),)
 
     def _place(self, line: shapes.BillLine, name: str) -> str:
         title = self.tongue.pick(line.name)
@@ -149,8 +174,8 @@ class Estimate:
             if (pool.role is HostRole.CONTROL_PLANE) == control and (control or pool.pool.value == purpose)
         )
 
-    def _gpu(self, line: shapes.BillLine) -> tuple[str, ...]:
-        facts = self.catalogue[line.catalogue_item].facts
+    def _gpu(self, item: str) -> tuple[str, ...]:
+        facts = self.catalogue[item].facts
         say, number = self.tongue.say, self.tongue.number
         limits = [self.requirements.get(identity).value for identity in GPU_LINES]
         return (
@@ -174,11 +199,10 @@ class Estimate:
         ]
         if pool.accelerators:
             words.append(self.tongue.count("specification.accelerators", pool.accelerators))
-            known = self.catalogue[pool.accelerator]
-            words.append(self.tongue.pick(known.specification))
+            words += self._gpu(pool.accelerator)
         words.append(self.tongue.say(f"specification.{pool.purchase}"))
         title = self.tongue.say("bill.instances", pool=group_name("purpose", pool.purpose, self.tongue))
-        return title, tuple(words), (), ()
+        return title, tuple(words), (), GPU_LINES if pool.accelerators else ()
 
 
 def estimated(

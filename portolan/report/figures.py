@@ -176,11 +176,11 @@ def ranges(tongue: Tongue, options: tuple[tuple[str, Decimal, Decimal, Decimal],
             start, mid, end = (float(amount) / 1e6 for amount in (low, middle, high))
             axes.barh(place, end - start, left=start, height=0.5, color=BLUE, alpha=0.85)
             axes.plot([mid, mid], [place - 0.25, place + 0.25], color="white", linewidth=2)
-            text = f"{tongue.number(round(mid, 2), 2)}"
+            text = " \u2013 ".join(tongue.number(round(amount, 2), 2) for amount in (start, mid, end))
             axes.annotate(text, (end, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
             axes.text(-0.012, place, name, ha="right", va="center", transform=axes.get_yaxis_transform(), fontsize=8)
         axes.set_yticks([])
-        axes.set_xlim(0, max(float(option[3]) for option in options) / 1e6 * 1.12)
+        axes.set_xlim(0, max(float(option[3]) for option in options) / 1e6 * 1.3)
         axes.set_xlabel(tongue.say("costs.axis", currency=currency))
         axes.xaxis.set_major_formatter(_millions(tongue))
         axes.grid(axis="x", color=PALE)

@@ -89,6 +89,8 @@ def typographic(text: str, language: LanguageName) -> str:
     'l\u2019offre\\xa0: oui\\u202f?'
     """
     text = re.sub(r"(?<=\w)'(?=\w)", "\u2019", text)
+    if language == "en":
+        text = re.sub(r"\"([^\"]*)\"", "\u201c\\1\u201d", text)
     if language == "fr":
         text = text.replace("« ", f"«{NO_BREAK}").replace(" »", f"{NO_BREAK}»")
         text = re.sub(r" :(?=\s|$)", f"{NO_BREAK}:", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from portolan.report.content import Bill, BillLine
@@ -11,17 +12,19 @@ from portolan.requirements.schema import Kind, Requirement
 FAMILIES: Final = {
     "Compute servers": "server",
     "CPU": "server",
-    "CPU instances": "server",
     "Memory": "server",
     "Local storage": "server",
     "GPU": "gpu",
     "GPU servers": "gpu",
-    "GPU instances": "gpu",
+    "CPU instances": "instance",
+    "GPU instances": "gpu-instance",
     "Network storage": "shared",
     "NAS and NFS": "shared",
     "Object storage": "object",
     "Block storage": "block",
     "Cloud storage": "object",
+    "Cloud instances": "instance",
+    "Instance disks": "disk",
     "Data centre network": "network",
     "Cloud network": "network",
     "Interconnect": "network",
@@ -29,6 +32,13 @@ FAMILIES: Final = {
     "Growth": "network",
     "Latency": "network",
 }
+# A row whose component names more than it asks.
+OWN_FAMILY: Final = {
+    "CLD-9.5.3-01": "CPU instances",
+    "CLD-9.5.3-02": "GPU instances",
+    "STO-9.7.2-01": "Instance disks",
+}
+INSTANCES: Final = frozenset({"instance", "gpu-instance"})
 GOODS: Final = frozenset({Kind.HARDWARE, Kind.STORAGE, Kind.NETWORK})
 STORES: Final = {
     "object_store_bytes": "object",
@@ -50,25 +60,40 @@ def families(line: BillLine) -> frozenset[str]:
         return frozenset({STORES[name]})
     if name.startswith("switch"):
         return frozenset({"network"})
-    if room == "services" or name.endswith("-disk") or (name == "control-plane" and line.schedule == "recurrent"):
+    if room == "services" or (name == "control-plane" and line.schedule == "recurrent"):
         return frozenset()
+    if name.endswith("-disk"):
+        return frozenset({"disk"})
+    rented = {"instance"} if line.schedule == "recurrent" else set[str]()
     if name.startswith(("gpu", "training")):
         # A GPU that is bought by itself is no host; a host or an instance with GPUs is both.
         alone = line.schedule == "supply" and line.item.startswith("bill.") and "server" not in name
-        return frozenset({"gpu"}) if alone else frozenset({"gpu", "server"})
-    return frozenset({"server"} if name.startswith(("control-plane", "cpu", "storage", "system")) else ())
+        rented |= {f"gpu-{name}" for name in rented}
+        return frozenset({"gpu"}) if alone else frozenset({"gpu", "server", *rented})
+    return frozenset({"server", *rented} if name.startswith(("control-plane", "cpu", "storage", "system")) else ())
 
 
 def lines_serving(row: Requirement, bill: Bill) -> tuple[str, ...]:
     """Return the numbers of the lines that a requirement is answered with, in the bill's order.
 
-    What the plan traced to a line comes first, then the goods of the same family; software and services, and goods that
-    this bill buys none of, come with the installation.
+    What the plan traced to a line comes first, then the goods of the same family; instances answer what is asked of
+    instances beside that. Software and services, and goods that this bill buys none of, come with the installation.
     """
-    traced = [line for line in bill.lines if row.id in line.requirements]
-    if not traced and row.kind in GOODS:
-        wanted = FAMILIES.get(row.component)
-        traced = [line for line in bill.lines if wanted in families(line)]
-    if not traced:
-        traced = [line for line in bill.lines if line.item.endswith("installation")]
-    return tuple(line.number for line in traced)
+    wanted = FAMILIES.get(OWN_FAMILY.get(row.id, row.component)) if row.kind in GOODS else None
+    traced = any(row.id in line.requirements for line in bill.lines)
+    beside = not traced or wanted in INSTANCES
+    found = [line for line in bill.lines if row.id in line.requirements or (beside and wanted in families(line))]
+    if not found:
+        found = [line for line in bill.lines if line.item.endswith("installation")]
+    return tuple(line.number for line in found)
+
+
+def rows_served(line: BillLine, bill: Bill, rows: Iterable[Requirement]) -> tuple[str, ...]:
+    """Return the requirements that a line of goods serves: those traced to it first, then those of its family.
+
+    The installation, which answers all that no goods do, keeps to what was traced to it.
+    """
+    if not families(line):
+        return line.requirements
+    more = [row.id for row in rows if line.number in lines_serving(row, bill)]
+    return tuple(dict.fromkeys([*line.requirements, *more]))

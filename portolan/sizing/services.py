@@ -66,7 +66,7 @@ def plan_services(site: Site, requirements: Requirements) -> tuple[ServicePlan, 
 
 
 def _fixed(name: str, replicas: int, millicores: int, mebibytes: int, source: str) -> ServicePlan:
-    why = "one replica: a second adds nothing that the cluster does not restart"
+    why = "one replica: the cluster starts it again by itself, a second adds nothing"
     if replicas > 1:
         why = "production tier: a standby that takes over by leader election"
     return ServicePlan(

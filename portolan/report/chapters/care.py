@@ -39,7 +39,7 @@ def _energy(case: Case) -> tuple[Paragraph | Table, ...]:
                 Column(title=say("trace.value"), width=1.2, align="end"),
             ),
             rows=tuple(cells(case.name("quantity", field), case.shown(getattr(place, field))) for field in fields),
-            note=say("sustainability.note"),
+            note=say("sustainability.note") + (f" {say('sustainability.rented')}" if case.rented_beside else ""),
         ),
     )
 

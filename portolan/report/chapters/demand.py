@@ -193,23 +193,25 @@ def _prices(case: Case) -> tuple[Table, ...]:
             caption=say("assumptions.prices"),
             dense=True,
             columns=(
-                Column(title=say("assumptions.id"), width=2.0),
+                Column(title=say("assumptions.rank"), width=0.5, align="end"),
+                Column(title=say("assumptions.id"), width=1.9),
                 Column(title=say("assumptions.unit"), width=1.2),
                 Column(title=say("assumptions.low"), width=0.75, align="end"),
                 Column(title=say("assumptions.likely"), width=0.8, align="end"),
                 Column(title=say("assumptions.high"), width=0.8, align="end"),
-                Column(title=say("assumptions.source"), width=2.25),
-                Column(title=say("assumptions.confidence"), width=0.85),
+                Column(title=say("assumptions.source"), width=2.1),
+                Column(title=say("assumptions.confidence"), width=0.95),
             ),
             rows=tuple(
                 (
+                    Cell(text=say("none") if entry.sensitivity_rank is None else number(place)),
                     Cell(text=case.item(entry.id)),
                     Cell(text=_price_unit(case, entry.id)),
                     *(Cell(text=number(value)) for value in (entry.low, entry.likely, entry.high)),
                     Cell(text=f"{case.tongue.phrase(entry.source.name)}, {case.tongue.date(entry.source.date)}"),
                     Cell(text=say(f"confidence.{entry.confidence}")),
                 )
-                for entry in ordered
+                for place, entry in enumerate(ordered, 1)
             ),
             note=say("assumptions.prices_note"),
         ),
@@ -245,10 +247,10 @@ def trace(case: Case) -> Section:
                 caption=title,
                 dense=True,
                 columns=(
-                    Column(title=say("trace.quantity"), width=1.5),
-                    Column(title=say("trace.value"), width=1.55, align="end"),
+                    Column(title=say("trace.quantity"), width=2.0),
+                    Column(title=say("trace.value"), width=1.15, align="end"),
                     Column(title=say("trace.binds"), width=1.6),
-                    Column(title=say("trace.why"), width=3.65),
+                    Column(title=say("trace.why"), width=3.55),
                 ),
                 rows=tuple(_trace_row(case, name, quantity) for name, quantity in members),
             )

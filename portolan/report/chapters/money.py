@@ -10,6 +10,7 @@ from portolan.report import figures
 from portolan.report.case import Case, cells
 from portolan.report.content import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table
 from portolan.report.estimate import own_lines
+from portolan.report.published import spent_on
 
 TOPOLOGIES = ("on-prem", "cloud", "hybrid")
 DRIVERS_SHOWN = 8
@@ -322,10 +323,11 @@ def _published(case: Case, costs: CostReport) -> Table:
         dense=True,
         columns=(
             Column(title=say("costs.published_table"), width=0.7),
-            Column(title=say("bill.item"), width=3.0),
-            Column(title=say("costs.published_range"), width=1.6, align="end"),
-            Column(title=say("bill.unit_title"), width=1.5),
-            Column(title=say("costs.published_today"), width=1.2, align="end"),
+            Column(title=say("bill.item"), width=2.7),
+            Column(title=say("costs.published_range"), width=1.45, align="end"),
+            Column(title=say("bill.unit_title"), width=1.6),
+            Column(title=say("costs.published_today"), width=0.95, align="end"),
+            Column(title=say("costs.published_spent"), width=1.1, align="end"),
         ),
         rows=tuple(
             (
@@ -334,11 +336,21 @@ def _published(case: Case, costs: CostReport) -> Table:
                 Cell(text=span(row.low, row.high, row.open_ended)),
                 Cell(text=case.tongue.pick(row.unit)),
                 Cell(text=say("none") if row.priced is None else number(row.priced)),
+                _spent(case, costs, row.name.en),
             )
             for row in costs.report_ranges
         ),
         note=case.tongue.pick(costs.report_ranges[0].caveat) if costs.report_ranges else "",
     )
+
+
+def _spent(case: Case, costs: CostReport, name: str) -> Cell:
+    """Return what the chosen option spends on a line of the report's tables, in US dollars and the table's own unit."""
+    amount = spent_on(name, costs.option(costs.chosen), costs.horizon_years)
+    if amount is None:
+        return Cell(text=case.say("none"))
+    dollars = amount / costs.per_us_dollar
+    return Cell(text=case.money(dollars) if dollars >= 1 else case.tongue.number(dollars), number=dollars)
 
 
 def validity(case: Case) -> Section:

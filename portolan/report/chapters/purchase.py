@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
+from portolan.costing.shapes import Step
 from portolan.report.case import Case
-from portolan.report.content import BillLine, Bullets, Cell, Column, Paragraph, Section, Table
+from portolan.report.content import CENT, BillLine, Bullets, Cell, Column, Paragraph, Section, Table
+from portolan.report.serving import rows_served
+
+# Steps of a chain that say nothing without their inputs.
+SILENT: Final = frozenset({"product of the inputs", "the plan's", "the plan's count"})
 
 
 def bill(case: Case) -> Section:
@@ -37,13 +43,13 @@ def _schedule(case: Case, schedule: Literal["supply", "recurrent"]) -> Table:
         caption=say(f"bill.{schedule}"),
         columns=(
             Column(title=say("bill.number"), width=0.5),
-            Column(title=say("bill.item"), width=3.05),
-            Column(title=say("bill.cpv"), width=1.0),
-            Column(title=say("bill.quantity"), width=0.8, align="end"),
+            Column(title=say("bill.item"), width=3.0),
+            Column(title=say("bill.cpv"), width=0.95),
+            Column(title=say("bill.quantity"), width=0.95, align="end"),
             Column(title=say("bill.unit_title"), width=1.05),
-            Column(title=_with_currency(case, "bill.unit_price"), width=1.3, align="end"),
-            Column(title=_with_currency(case, "bill.amount"), width=1.4, align="end"),
-            Column(title=say("bill.origin"), width=1.0),
+            Column(title=_with_currency(case, "bill.unit_price"), width=1.25, align="end"),
+            Column(title=_with_currency(case, "bill.amount"), width=1.35, align="end"),
+            Column(title=say("bill.origin"), width=0.9),
         ),
         rows=tuple(_row(case, line) for line in lines),
         totals=(
@@ -85,7 +91,8 @@ def _row(case: Case, line: BillLine) -> tuple[Cell, ...]:
 
 def _unit_price(case: Case, price: Decimal) -> str:
     """Return a price with its cents; one below a unit of money with all its decimals."""
-    return case.tongue.number(price, 2) if price >= 1 else case.tongue.number(price)
+    cents = price == price.quantize(CENT)
+    return case.tongue.number(price, 2) if price >= 1 or cents else case.tongue.number(price)
 
 
 def _sources(case: Case) -> Table:
@@ -99,16 +106,16 @@ def _sources(case: Case) -> Table:
         dense=True,
         columns=(
             Column(title=say("bill.number"), width=0.45),
-            Column(title=say("sources.item"), width=2.3),
-            Column(title=say("sources.how"), width=2.2),
-            Column(title=say("sources.source"), width=2.3),
-            Column(title=say("sources.date"), width=1.2),
+            Column(title=say("sources.item"), width=1.75),
+            Column(title=say("sources.how"), width=3.5),
+            Column(title=say("sources.source"), width=1.75),
+            Column(title=say("sources.date"), width=1.05),
         ),
         rows=tuple(
             (
                 Cell(text=line.number),
                 Cell(text=line.item, role="code"),
-                Cell(text="\n".join(case.tongue.expression(s.expression) for s in chains[line.item] if s.expression)),
+                Cell(text=_steps(case, chains[line.item])),
                 Cell(text=case.tongue.phrase(line.price_source)),
                 Cell(text="" if line.price_date is None else case.tongue.date(line.price_date)),
             )
@@ -117,6 +124,20 @@ def _sources(case: Case) -> Table:
         ),
         note=say("sources.note", site=case.site.name),
     )
+
+
+def _steps(case: Case, chain: Sequence[Step]) -> str:
+    """Return the formulas of a chain, the last one first, each once; products of inputs tell nothing by themselves."""
+    told = dict.fromkeys(step.expression for step in reversed(chain) if step.expression)
+    chosen = [text for text in told if text not in SILENT] or list(told)
+    if len(chosen) == 1:
+        return case.tongue.expression(chosen[0])
+    return "\n".join(f"\u2022 {case.tongue.expression(text)}" for text in chosen)
+
+
+def _served(case: Case, line: BillLine) -> Cell:
+    served = rows_served(line, case.bill, case.binding)
+    return Cell(text=", ".join(served) or case.say("none"), role="code" if served else "body")
 
 
 def _specifications(case: Case) -> Table:
@@ -135,7 +156,7 @@ def _specifications(case: Case) -> Table:
             (
                 Cell(text=line.number),
                 Cell(text=f"{line.title}\n" + "\n".join(f"• {item}" for item in line.specification)),
-                Cell(text=", ".join(line.requirements) or say("none"), role="code" if line.requirements else "body"),
+                _served(case, line),
                 Cell(text=", ".join(line.checks) or say("specification.inspection"),
                      role="code" if line.checks else "body"),
             )

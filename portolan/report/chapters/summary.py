@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from portolan.costing.shapes import total_of
 from portolan.report.case import Case, cells, total
 from portolan.report.chapters.money import lower, ranges_figure, sentences
 from portolan.report.content import Cell, Column, Fact, Facts, Figure, Paragraph, Section, Table
@@ -112,7 +113,10 @@ def _glance(case: Case) -> Table:
             hours=case.tongue.number(round((1 - case.site.workload.availability) * 8760, 1)),
         ),
         "price": _price(case) if priced else case.say("glance.unpriced_text"),
-        "reservations": sentences(case, (*case.plan.warnings, *case.warnings)) or case.say("glance.no_reservations"),
+        "reservations": " ".join(
+            text for text in (_beyond_the_load(case), sentences(case, (*case.plan.warnings, *case.warnings))) if text
+        )
+        or case.say("glance.no_reservations"),
     }
     return Table(
         id="glance",
@@ -125,6 +129,26 @@ def _glance(case: Case) -> Table:
             (Cell(text=case.say(f"glance.{name}"), role="strong"), Cell(text=answer))
             for name, answer in answers.items()
         ),
+    )
+
+
+def _beyond_the_load(case: Case) -> str:
+    """Return that more GPUs are bought than the load needs, what they cost and why; nothing where it needs them all."""
+    option, plan = case.option, case.bought
+    needed = int(plan.years[-1].accelerators) if plan.years else int(total(plan.pools, "accelerators"))
+    bought = int(total(plan.pools, "accelerators"))
+    if option is None or plan.host_provider == "cloud" or needed >= bought:
+        return ""
+    lines = [line for line in option.bill.lines if line.item.startswith(f"bill.{option.name}.gpu-")]
+    spent = total_of(line.total for line in lines if line.category == "capex")
+    hosts = sum(int(pool.count) for pool in plan.pools if float(pool.accelerators))
+    key = "glance.no_gpu_needed" if needed == 0 else "glance.fewer_gpus_needed"
+    return case.tongue.count(
+        key,
+        hosts,
+        bought=case.tongue.number(bought),
+        needed=case.tongue.number(needed),
+        amount=case.tongue.money(spent, option.bill.currency, cents=False),
     )
 
 

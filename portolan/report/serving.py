@@ -34,6 +34,7 @@ FAMILIES: Final = {
 }
 # A row whose component names more than it asks.
 OWN_FAMILY: Final = {
+    "GPU-9.5.2-01": "GPU",
     "CLD-9.5.3-01": "CPU instances",
     "CLD-9.5.3-02": "GPU instances",
     "STO-9.7.2-01": "Instance disks",

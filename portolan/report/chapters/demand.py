@@ -247,10 +247,10 @@ def trace(case: Case) -> Section:
                 caption=title,
                 dense=True,
                 columns=(
-                    Column(title=say("trace.quantity"), width=2.0),
-                    Column(title=say("trace.value"), width=1.15, align="end"),
+                    Column(title=say("trace.quantity"), width=1.8),
+                    Column(title=say("trace.value"), width=1.45, align="end"),
                     Column(title=say("trace.binds"), width=1.6),
-                    Column(title=say("trace.why"), width=3.55),
+                    Column(title=say("trace.why"), width=3.45),
                 ),
                 rows=tuple(_trace_row(case, name, quantity) for name, quantity in members),
             )

@@ -43,11 +43,11 @@ def _schedule(case: Case, schedule: Literal["supply", "recurrent"]) -> Table:
         caption=say(f"bill.{schedule}"),
         columns=(
             Column(title=say("bill.number"), width=0.5),
-            Column(title=say("bill.item"), width=3.0),
+            Column(title=say("bill.item"), width=2.85),
             Column(title=say("bill.cpv"), width=0.95),
             Column(title=say("bill.quantity"), width=0.95, align="end"),
             Column(title=say("bill.unit_title"), width=1.05),
-            Column(title=_with_currency(case, "bill.unit_price"), width=1.25, align="end"),
+            Column(title=_with_currency(case, "bill.unit_price"), width=1.4, align="end"),
             Column(title=_with_currency(case, "bill.amount"), width=1.35, align="end"),
             Column(title=say("bill.origin"), width=0.9),
         ),
@@ -107,8 +107,8 @@ def _sources(case: Case) -> Table:
         columns=(
             Column(title=say("bill.number"), width=0.45),
             Column(title=say("sources.item"), width=1.75),
-            Column(title=say("sources.how"), width=3.5),
-            Column(title=say("sources.source"), width=1.75),
+            Column(title=say("sources.how"), width=3.2),
+            Column(title=say("sources.source"), width=2.05),
             Column(title=say("sources.date"), width=1.05),
         ),
         rows=tuple(
@@ -129,7 +129,7 @@ def _sources(case: Case) -> Table:
 def _steps(case: Case, chain: Sequence[Step]) -> str:
     """Return the formulas of a chain, the last one first, each once; products of inputs tell nothing by themselves."""
     told = dict.fromkeys(step.expression for step in reversed(chain) if step.expression)
-    chosen = [text for text in told if text not in SILENT] or list(told)
+    chosen = [text for text in told if text not in SILENT] or list(told)[:1]
     if len(chosen) == 1:
         return case.tongue.expression(chosen[0])
     return "\n".join(f"\u2022 {case.tongue.expression(text)}" for text in chosen)

@@ -60,6 +60,14 @@ def test_the_present_value_is_the_textbooks() -> None:
     assert float(option.present_value + option.residual) == pytest.approx(by_hand, abs=0.05)
 
 
+def test_services_have_no_value_at_the_end() -> None:
+    report = report_on(REPOSITORY / "sites" / "onprem-starter.yaml")
+    assert report.option("cloud").residual == 0
+    owned = report.option("on-prem")
+    services = total_of(line.total for line in owned.bill.lines if line.category == "capex" and line.group == "service")
+    assert float(owned.residual) == pytest.approx(0.05 * float(owned.capex - services) / 1.08**5, abs=0.01)
+
+
 def test_an_old_price_is_warned_of() -> None:
     assert any("older than 180 days" in warning for warning in report_on(EXAMPLES[0]).warnings)
 

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 from portolan.report.content import Bill, BillLine, Document, Table
 from portolan.report.language import Tongue
 from portolan.report.render import pdf
-from portolan.report.serving import lines_serving
+from portolan.report.serving import lines_serving, rows_served
 from portolan.requirements import load_requirements
 from tests.unit.report.conftest import LANGUAGES, SITES, report
 
@@ -149,3 +149,42 @@ def test_french_has_no_plain_space_before_its_signs(site: str) -> None:
     texts = [cell.text for one in document.tables() for row in one.rows for cell in row if cell.role != "code"]
     texts += [block.text for section in document.sections for block in section.blocks if hasattr(block, "text")]
     assert [text for text in texts if re.search(r" [:;?!»%]|« ", text)] == []
+
+
+def test_more_gpus_than_the_load_needs_are_told_with_what_they_cost() -> None:
+    document = report("onprem-national", "en")
+    told = table(document, "glance").rows[-1][1].text
+    assert "The load needs no GPU. 8 are bought, for 44,000\u00a0USD" in told
+    gpus = [line.amount for line in document.bill.lines if line.item.startswith("bill.on-prem.gpu-")]
+    assert sum(amount for amount in gpus if amount is not None) == 44_000
+    assert "needs no GPU" not in table(report("hybrid", "en"), "glance").rows[-1][1].text
+
+
+def test_a_minimum_of_workers_is_not_asked_of_the_control_plane() -> None:
+    titles = [line.title for line in line_of(report("hybrid", "en"), "CPU-9.6.1-03")]
+    assert titles
+    assert "Host, control plane" not in titles
+
+
+def test_an_instance_names_what_it_serves_and_no_product() -> None:
+    lines = [line for line in report("aws", "en").bill.lines if line.title.startswith("Cloud instances")]
+    assert lines
+    for line in lines:
+        served = rows_served(line, report("aws", "en").bill, ROWS.rows)
+        assert "CPU-9.7.2-01" in served
+        assert "9,216" not in " ".join(line.specification)  # the cores of one maker's GPU
+
+
+@pytest.mark.parametrize("site", PRICED)
+def test_the_backup_that_the_plan_asks_for_is_in_the_bill(site: str) -> None:
+    lines = [line for line in report(site, "en").bill.lines if "backup" in line.item]
+    assert len(lines) == 1
+    assert "room or building" in " ".join(lines[0].specification)
+
+
+def test_the_reports_tables_stand_beside_what_this_document_spends() -> None:
+    document = report("aws", "en")
+    spent = {row[1].text: row[5].number for row in table(document, "published").rows}
+    rented = [line for line in document.bill.lines if line.item in ("bill.cloud.egress",)]
+    assert spent["Network bandwidth"] == rented[0].amount
+    assert spent["High-performance server"] is None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from portolan.errors import PortolanError
-from portolan.sites.identity import OpenIdConnect
+from portolan.sites.identity import Directory, OpenIdConnect
 from portolan.sites.schema import Site
 
 READ_NODES = {"apiGroups": [""], "resources": ["nodes", "namespaces", "persistentvolumes"]}
@@ -19,6 +19,9 @@ def read_authorities(site: Site) -> dict[str, str]:
     """Return the authorities that the site names, path to PEM. Raises PortolanError where one cannot be read."""
     chosen = site.identity.open_id_connect if site.identity else None
     wanted = [chosen.certificate_authority] if chosen and chosen.certificate_authority else []
+    joined = site.identity.directory if site.identity else None
+    if joined and joined.existing:
+        wanted.append(joined.existing.certificate_authority)
     found: dict[str, str] = {}
     for path in wanted:
         try:
@@ -34,13 +37,36 @@ def read_authorities(site: Site) -> dict[str, str]:
 
 
 def site_identity(site: Site, authorities: dict[str, str]) -> dict[str, Any]:
-    """Return what the control plane does with tokens; nothing where the site names no issuer."""
-    chosen = site.identity.open_id_connect if site.identity else None
-    if chosen is None:
-        return {}
+    """Return what the control plane does with tokens, and hosts with a directory; nothing where the site names none."""
+    found: dict[str, Any] = {}
+    if site.identity and (chosen := site.identity.open_id_connect):
+        found["identity_authentication"] = authentication(chosen, authorities)
+        found["identity_cluster_objects"] = cluster_objects(chosen)
+    if site.identity and (joined := site.identity.directory):
+        found["identity_directory"] = directory(joined, authorities)
+    return found
+
+
+def directory(joined: Directory, authorities: dict[str, str]) -> dict[str, Any]:
+    """Return what hosts are told of the directory; of one of the site's own, the roles know the rest themselves."""
+    told: dict[str, Any] = {
+        "domain": joined.domain,
+        "realm": joined.realm,
+        "base": joined.base,
+        "administrators": list(joined.administrators),
+        "operators": list(joined.operators),
+    }
+    if joined.existing is None:
+        return {**told, "server": joined.server}
+    existing = joined.existing
     return {
-        "identity_authentication": authentication(chosen, authorities),
-        "identity_cluster_objects": cluster_objects(chosen),
+        **told,
+        "urls": list(existing.urls),
+        "kind": existing.kind,
+        "authority": authorities[existing.certificate_authority],
+        "bind_as": existing.bind_as or "",
+        "bind_password_file": existing.bind_password_file or "",
+        "kerberos_servers": list(existing.kerberos_servers),
     }
 
 

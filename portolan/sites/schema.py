@@ -15,7 +15,7 @@ from portolan.model import Model
 from portolan.sites.accelerators import Accelerators, HostAccelerators, check_accelerators
 from portolan.sites.cloud import Cloud
 from portolan.sites.finance import Finance
-from portolan.sites.identity import Identity
+from portolan.sites.identity import Identity, check_identity
 from portolan.sites.links import Link, Rdma, check_links
 from portolan.sites.locations import Location, Locations, check_locations
 from portolan.sites.rules import DnsLabel, fault
@@ -360,6 +360,7 @@ class Site(Model):
     def _devices_fit(self) -> Self:
         check_accelerators(self.accelerators, self.hosts)
         check_links(self.hosts, self.network, self.host_ranges)
+        check_identity(self.identity, self.hosts)
         return self
 
     @model_validator(mode="after")

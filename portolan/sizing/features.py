@@ -5,7 +5,8 @@ from __future__ import annotations
 from portolan.model import Model
 from portolan.sites.schema import Site
 
-FEATURES = ("firewall", "audited", "file_integrity", "banning", "benchmarked", "updating", "accelerated", "linked")
+FEATURES = ("firewall", "audited", "file_integrity", "banning", "benchmarked", "updating", "accelerated", "linked",
+            "directory_server", "directory_member")  # fmt: skip
 
 
 class HostFeature(Model):
@@ -20,6 +21,7 @@ def plan_features(site: Site) -> tuple[HostFeature, ...]:
     """Return the features of the site's hosts; those that no host has are left out."""
     everywhere = tuple(node.name for node in site.hosts.nodes)
     security = site.security
+    joined = site.identity.directory if site.identity else None
     accelerated = tuple(node.name for node in site.hosts.nodes if node.accelerators)
     linked = tuple(node.name for node in site.hosts.nodes if node.links or site.network.rdma)
     wanted = (
@@ -31,6 +33,8 @@ def plan_features(site: Site) -> tuple[HostFeature, ...]:
         ("updating", security.automatic_updates != "none", everywhere, ("SEC-9.5.8-04",)),
         ("accelerated", True, accelerated, ("GPU-9.5.2-01",)),
         ("linked", True, linked, ("NET-9.5.2-01", "NET-9.7.1-01")),
+        ("directory_server", True, (joined.server,) if joined and joined.server else (), ("SEC-9.5.2-03",)),
+        ("directory_member", joined is not None, everywhere, ("SEC-9.5.2-03",)),
     )
     return tuple(
         HostFeature(name=name, hosts=hosts, requirements=rows) for name, asked, hosts, rows in wanted if asked and hosts

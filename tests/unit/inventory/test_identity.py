@@ -74,3 +74,34 @@ def test_an_authority_that_is_none_is_refused_before_any_host_is_touched(tmp_pat
         path.write_text(content)
     with pytest.raises(PortolanError, match=said):
         read_authorities(site(host={}, identity={"open_id_connect": {**ISSUER, "certificate_authority": str(path)}}))
+
+
+OWN = {"directory": {"domain": "customs.example", "server": "control-1"}}
+
+
+def test_every_host_asks_the_sites_own_directory_and_one_carries_it():
+    made = inventory(Sources(site=site(host={}, identity=OWN), state="/s", bundle="/b"))
+    assert made["directory_server"]["hosts"] == ["control-1"]
+    assert made["directory_member"]["hosts"] == ["control-1", "gpu-1"]
+    told = made["all"]["vars"]["identity_directory"]
+    assert (told["base"], told["realm"]) == ("dc=customs,dc=example", "CUSTOMS.EXAMPLE")
+
+
+def test_an_existing_directory_is_joined_and_carried_by_nobody(tmp_path):
+    path = tmp_path / "ca.pem"
+    path.write_text("-----BEGIN CERTIFICATE-----\n")
+    existing = {
+        "urls": ["ldaps://ldap.customs.example"],
+        "base": "ou=staff,dc=customs",
+        "certificate_authority": str(path),
+    }
+    here = site(host={}, identity={"directory": {"domain": "customs.example", "existing": existing}})
+    made = inventory(Sources(site=here, state="/s", bundle="/b", authorities=read_authorities(here)))
+    assert made["directory_server"]["hosts"] == []
+    told = made["all"]["vars"]["identity_directory"]
+    assert (told["base"], told["authority"], told["bind_as"]) == ("ou=staff,dc=customs", path.read_text(), "")
+
+
+def test_no_password_is_told_by_the_inventory():
+    told = inventory(Sources(site=site(host={}, identity=OWN), state="/s", bundle="/b"))["all"]["vars"]
+    assert not [key for key in told["identity_directory"] if "password" in key]

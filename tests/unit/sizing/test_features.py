@@ -9,7 +9,8 @@ from tests.unit.inventory.test_devices import BOND, H100
 from tests.unit.inventory.test_document import SITE
 from tests.unit.sites.test_devices import site as site_with_devices
 
-DEVICES = ("accelerated", "linked")
+OTHER = ("accelerated", "linked", "directory_server", "directory_member")
+DIRECTORY = {"directory": {"domain": "customs.example", "server": "control-1"}}
 
 
 def site(**security: object) -> Site:
@@ -25,8 +26,8 @@ def test_every_host_has_a_firewall_unless_the_site_says_otherwise():
 def test_every_feature_names_lines_that_the_report_has():
     known = {row.id for row in load_requirements().rows}
     guarded = site(file_integrity=True, ban_repeated_failures=True, benchmarks=True, automatic_updates="security")
-    equipped = site_with_devices(host={**H100, **BOND})
-    everything = (*plan_features(guarded), *(one for one in plan_features(equipped) if one.name in DEVICES))
+    equipped = site_with_devices(host={**H100, **BOND}, identity=DIRECTORY)
+    everything = (*plan_features(guarded), *(one for one in plan_features(equipped) if one.name in OTHER))
     assert [feature.name for feature in everything] == list(FEATURES)
     for feature in everything:
         assert feature.name in FEATURES

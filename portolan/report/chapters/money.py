@@ -304,7 +304,7 @@ def _years(case: Case, costs: CostReport, option: Option) -> Table:
                 "strong",
             ),
         ),
-        note=say("costs.years_note", residual=case.tongue.number(option.residual, 2)),
+        note=say("costs.years_note", residual=case.tongue.number(option.residual, 2)) if option.residual else "",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from portolan.costing.shapes import Step
 from portolan.report.case import Case
-from portolan.report.content import CENT, BillLine, Bullets, Cell, Column, Paragraph, Section, Table
+from portolan.report.content import BillLine, Bullets, Cell, Column, Paragraph, Section, Table
 from portolan.report.serving import rows_served
 
 # Steps of a chain that say nothing without their inputs.
@@ -90,9 +90,9 @@ def _row(case: Case, line: BillLine) -> tuple[Cell, ...]:
 
 
 def _unit_price(case: Case, price: Decimal) -> str:
-    """Return a price with its cents; one below a unit of money with all its decimals."""
-    cents = price == price.quantize(CENT)
-    return case.tongue.number(price, 2) if price >= 1 or cents else case.tongue.number(price)
+    """Return a price with its cents, and with all its decimals where it has more: the reader multiplies."""
+    exponent = price.normalize().as_tuple().exponent
+    return case.tongue.number(price, max(2, -exponent if isinstance(exponent, int) else 2))
 
 
 def _sources(case: Case) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from io import BytesIO
 
@@ -188,3 +189,11 @@ def test_the_reports_tables_stand_beside_what_this_document_spends() -> None:
     rented = [line for line in document.bill.lines if line.item in ("bill.cloud.egress",)]
     assert spent["Network bandwidth"] == rented[0].amount
     assert spent["High-performance server"] is None
+
+
+@pytest.mark.parametrize("site", ["aws", "hybrid"])
+def test_a_reader_who_multiplies_gets_the_printed_amount(site: str) -> None:
+    for name in ("schedule-supply", "schedule-recurrent"):
+        for row in table(report(site, "en"), name).rows:
+            quantity, price, amount = (Decimal(row[place].text.replace(",", "")) for place in (3, 5, 6))
+            assert (quantity * price).quantize(Decimal("0.01"), ROUND_HALF_UP) == amount, row[1].text

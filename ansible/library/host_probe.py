@@ -273,6 +273,20 @@ def interfaces() -> dict[str, str]:
     }
 
 
+def accelerators(devices: Path = Path("/sys/bus/pci/devices")) -> list[str]:
+    """Return the bus addresses of NVIDIA's GPUs: vendor 10de, class 03 (display and 3D controllers)."""
+    return sorted(
+        device.name
+        for device in (devices.iterdir() if devices.is_dir() else ())
+        if read(f"{device}/vendor").strip() == "0x10de" and read(f"{device}/class").startswith("0x03")
+    )
+
+
+def rdma_devices(devices: Path = Path("/sys/class/infiniband")) -> list[str]:
+    """Return the adapters that have remote memory access, InfiniBand's and Ethernet's."""
+    return sorted(device.name for device in devices.iterdir()) if devices.is_dir() else []
+
+
 def debian_release() -> str:
     """Return the code name, for example "bookworm"."""
     found = re.search(r'^VERSION_CODENAME="?([\w-]+)', read("/etc/os-release"), re.MULTILINE)
@@ -306,6 +320,9 @@ def main() -> None:
         "listeners": listeners(module.params["ports"]),
         "system_keys": system_keys(module.params["kernel_parameters"]),
         "interfaces": interfaces(),
+        "accelerators": accelerators(),
+        "rdma_devices": rdma_devices(),
+        "kernel": os.uname().release,
         "packages": packages(),
         "directories": [path for path in module.params["directories"] if Path(path).is_dir()],
         "enabled_services": (enabled := those("is-enabled", module.params["services"], "enabled")),

@@ -18,9 +18,9 @@ from tests.ansible.loading import ANSIBLE
 ROLES = sorted(path.name for path in (ANSIBLE / "roles").iterdir() if path.is_dir())
 OWN_MODULES = {path.stem for path in (ANSIBLE / "library").glob("*.py")}
 TASK_KEYWORDS = {
-    "always", "become", "block", "changed_when", "delay", "delegate_to", "environment", "failed_when", "listen", "loop",
-    "loop_control", "name", "no_log", "notify", "register", "rescue", "retries", "run_once", "tags", "throttle",
-    "until", "vars", "when",
+    "always", "become", "block", "changed_when", "check_mode", "delay", "delegate_to", "environment", "failed_when",
+    "listen", "loop", "loop_control", "name", "no_log", "notify", "register", "rescue", "retries", "run_once", "tags",
+    "throttle", "until", "vars", "when",
 }  # fmt: skip
 
 

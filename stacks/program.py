@@ -13,6 +13,7 @@ from stacks.platform import bursts, kserve, kuberay, training
 from stacks.platform.autoscaling import MetricsServer, MetricsServerArgs
 from stacks.platform.certificates import Certificates, CertificatesArgs
 from stacks.platform.declarations import Declarations, DeclarationsArgs
+from stacks.platform.devices import Devices, DevicesArgs
 from stacks.platform.model_registry import ModelRegistry, ModelRegistryArgs
 from stacks.platform.namespaces import Namespaces, NamespacesArgs
 from stacks.platform.object_store import CLIENT_LABEL, REGION, Identity, ObjectStore, ObjectStoreArgs
@@ -60,6 +61,8 @@ def build(settings: Settings, cluster: Cluster) -> None:
                 on_cluster(where[SYSTEM], where[RISK], where[bursts.NAMESPACE]),
             )
         )
+    if plan.devices is not None:
+        Devices("devices", DevicesArgs(plan.devices), on_cluster())
     certificates = Certificates(
         "certificates",
         CertificatesArgs(

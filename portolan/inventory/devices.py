@@ -7,7 +7,7 @@ from typing import Any
 from portolan.sites.accelerators import Accelerators
 from portolan.sites.links import Link
 from portolan.sites.schema import Host, Site
-from portolan.sizing.devices import ACCELERATOR_LABEL, PARTITIONS_LABEL, layout_name
+from portolan.sizing.devices import ACCELERATOR_LABEL, CLIENT_LABEL, CLIENTS, PARTITIONS_LABEL, layout_name
 
 
 def site_devices(site: Site) -> dict[str, Any]:
@@ -51,4 +51,5 @@ def device_labels(site: Site, node: Host) -> dict[str, str]:
     managed = (site.accelerators or Accelerators()).partitioning == "manager"
     if managed and node.accelerators.partitions:
         labels[PARTITIONS_LABEL] = layout_name(node.accelerators.partitions)
+        labels |= {CLIENT_LABEL + client: "true" for client in CLIENTS}
     return labels

@@ -10,6 +10,8 @@ from portolan.sites.links import Rdma
 from portolan.sites.schema import Site
 
 ACCELERATOR_LABEL = "portolan.dev/accelerator"
+CLIENT_LABEL = "nvidia.com/gpu.deploy."  # with a client's name: "true" lets the MIG manager pause it
+CLIENTS = ("device-plugin", "dcgm-exporter")
 PARTITIONS_LABEL = "nvidia.com/mig.config"  # what NVIDIA's MIG manager follows
 
 
@@ -44,7 +46,7 @@ def plan_devices(site: Site) -> DevicePlan | None:
         for node in site.hosts.nodes
         if node.accelerators is not None
     )
-    if not hosts and site.network.rdma is None:
+    if not hosts and (site.network.rdma is None or not site.hosts.nodes):
         return None
     chosen = site.accelerators or Accelerators()
     return DevicePlan(

@@ -9,20 +9,14 @@ import pulumi_kubernetes as kubernetes
 
 from stacks.clusters.interface import Cluster, NodePoolView, StorageOffer
 from stacks.clusters.rented import RentedArgs, RentedCluster, Runtime, node_labels
+from stacks.platform.device_plugin import RESTRICTED, DevicePlugin, DevicePluginArgs, on_nodes
 
 BLOCK, FILES = "portolan-block", "portolan-files"
 SYSTEM = "kube-system"
-# The publishers' own images: nodes of a cloud fetch them, and an air-gapped site has no use for them.
-DEVICE_PLUGIN = "nvcr.io/nvidia/k8s-device-plugin:v0.17.4"
+# The publisher's own image: nodes of a cloud fetch it, and an air-gapped site has no use for it.
 AUTOSCALER = "registry.k8s.io/autoscaling/cluster-autoscaler:v1.34.1"
 AUTOSCALER_ACCOUNT = "cluster-autoscaler"
 GPU_PURPOSES = ("gpu", "training")
-RESTRICTED = {
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]},
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 
 
 class ClusterServices(pulumi.ComponentResource):
@@ -63,47 +57,8 @@ class ClusterServices(pulumi.ComponentResource):
         )
 
     def _device_plugin(self) -> None:
-        labels = {"app.kubernetes.io/name": "nvidia-device-plugin", "app.kubernetes.io/part-of": "portolan"}
-        container = {
-            "name": "device-plugin",
-            "image": DEVICE_PLUGIN,
-            "env": [{"name": "FAIL_ON_INIT_ERROR", "value": "true"}],
-            "securityContext": RESTRICTED,
-            "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
-            "volumeMounts": [{"name": "kubelet", "mountPath": "/var/lib/kubelet/device-plugins"}],
-        }
-        kubernetes.apps.v1.DaemonSet(
-            "nvidia-device-plugin",
-            metadata={
-                "name": "nvidia-device-plugin",
-                "namespace": SYSTEM,
-                "labels": labels,
-                # A pool of GPUs may have no node yet: there is nothing to wait for.
-                "annotations": {"pulumi.com/skipAwait": "true"},
-            },
-            spec={
-                "selector": {"matchLabels": {"app.kubernetes.io/name": "nvidia-device-plugin"}},
-                "updateStrategy": {"type": "RollingUpdate"},
-                "template": {
-                    "metadata": {"labels": labels},
-                    "spec": {
-                        "priorityClassName": "system-node-critical",
-                        "automountServiceAccountToken": False,
-                        "affinity": _on_nodes_for(GPU_PURPOSES),
-                        "tolerations": [
-                            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
-                            {"key": "portolan.dev/interruptible", "operator": "Exists", "effect": "NoSchedule"},
-                            {"key": "kubernetes.azure.com/scalesetpriority", "operator": "Exists"},
-                        ],
-                        "containers": [container],
-                        "volumes": [
-                            {"name": "kubelet", "hostPath": {"path": "/var/lib/kubelet/device-plugins"}},
-                        ],
-                    },
-                },
-            },
-            opts=self._inside,
-        )
+        purposes = {"key": "portolan.dev/purpose", "operator": "In", "values": list(GPU_PURPOSES)}
+        DevicePlugin("device-plugin", DevicePluginArgs(on_nodes(purposes), formerly_of=self), self._inside)
 
     def _autoscaler(self, args: RentedArgs) -> None:
         labels = {"app.kubernetes.io/name": AUTOSCALER_ACCOUNT, "app.kubernetes.io/part-of": "portolan"}
@@ -231,11 +186,6 @@ def autoscaler_rules() -> list[dict[str, Any]]:
         rule("resource.k8s.io", ["resourceclaims", "resourceslices", "deviceclasses"], look),
         rule("coordination.k8s.io", ["leases"], ["create", "update", "patch", *look]),
     ]
-
-
-def _on_nodes_for(purposes: tuple[str, ...]) -> dict[str, Any]:
-    term = {"matchExpressions": [{"key": "portolan.dev/purpose", "operator": "In", "values": list(purposes)}]}
-    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
 
 
 def _address(status: Any) -> str:

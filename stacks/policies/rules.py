@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from portolan.cloud.resources import Resource, at, node_pools
 from stacks.policies import kinds
+from stacks.policies.pods import least_privilege, pinned_images
 from stacks.policies.shapes import ANYWHERE, LABEL, TAG, Limits, Rule, Violation, violation
 
 GPU_PURPOSES = ("gpu", "training")
@@ -160,6 +161,8 @@ RULES: tuple[Rule, ...] = (
     node_minima,
     autoscaling,
     deletion_protection,
+    least_privilege,
+    pinned_images,
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from portolan.inventory.devices import device_labels, host_devices, site_devices
 from portolan.inventory.hosts import MadeHost
 from portolan.inventory.identity import site_identity
+from portolan.inventory.parts import host_part_variables
 from portolan.model import Model
 from portolan.sites.schema import Host, HostRole, Location, Pool, Site
 from portolan.sizing.features import FEATURES, plan_features
@@ -182,6 +183,7 @@ def host_variables(sources: Sources, node: Host) -> dict[str, Any]:
         "node_taints": list(location_taints(sources.site, node)),
         "node_capacity": {name: str(count) for name, count in sorted(node.simulated_accelerators.items())},
         **host_devices(sources.site, node),
+        **host_part_variables(sources.site, node),
     }
     address = host_address(sources, node)
     if address is not None:

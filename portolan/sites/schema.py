@@ -20,6 +20,7 @@ from portolan.sites.links import Link, Rdma, check_links
 from portolan.sites.locations import Location, Locations, check_locations
 from portolan.sites.rules import DnsLabel, fault
 from portolan.sites.security import Security
+from portolan.sites.storage import Storage, check_storage
 from portolan.sites.workload import Workload
 
 __all__ = [
@@ -277,6 +278,7 @@ class Site(Model):
     security: Security = Security()
     identity: Identity | None = None
     accelerators: Accelerators | None = None  # how those of racked hosts are run
+    storage: Storage = Storage()
     cloud: Cloud | None = None
     finance: Finance = Finance()
 
@@ -296,6 +298,11 @@ class Site(Model):
         """The range of the control-plane hosts: the site's, or that of their location."""
         there = next((host.location for host in self.hosts.nodes if host.role is HostRole.CONTROL_PLANE), None)
         return self.locations.named(there).hosts if self.locations is not None and there else self.network.hosts
+
+    @model_validator(mode="after")
+    def _storage_names_hosts_of_the_site(self) -> Self:
+        check_storage(self.storage, self.hosts)
+        return self
 
     @model_validator(mode="after")
     def _published_needs_an_address(self) -> Self:

@@ -6,7 +6,7 @@ from portolan.model import Model
 from portolan.sites.schema import Site
 
 FEATURES = ("firewall", "audited", "file_integrity", "banning", "benchmarked", "updating", "accelerated", "linked",
-            "directory_server", "directory_member")  # fmt: skip
+            "directory_server", "directory_member", "data_disks")  # fmt: skip
 
 
 class HostFeature(Model):
@@ -24,6 +24,7 @@ def plan_features(site: Site) -> tuple[HostFeature, ...]:
     joined = site.identity.directory if site.identity else None
     accelerated = tuple(node.name for node in site.hosts.nodes if node.accelerators)
     linked = tuple(node.name for node in site.hosts.nodes if node.links or site.network.rdma)
+    with_disks = {disk.host for disk in site.storage.disks}
     wanted = (
         ("firewall", security.firewall, everywhere, ("SEC-9.5.2-01", "SEC-9.5.8-01")),
         ("audited", security.audit, everywhere, ("SEC-9.5.8-04", "SEC-9.10.4-01")),
@@ -35,6 +36,7 @@ def plan_features(site: Site) -> tuple[HostFeature, ...]:
         ("linked", True, linked, ("NET-9.5.2-01", "NET-9.7.1-01")),
         ("directory_server", True, (joined.server,) if joined and joined.server else (), ("SEC-9.5.2-03",)),
         ("directory_member", joined is not None, everywhere, ("SEC-9.5.2-03",)),
+        ("data_disks", True, tuple(name for name in everywhere if name in with_disks), ("STO-9.6.5-04",)),
     )
     return tuple(
         HostFeature(name=name, hosts=hosts, requirements=rows) for name, asked, hosts, rows in wanted if asked and hosts

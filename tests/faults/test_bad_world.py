@@ -9,26 +9,13 @@ import sys
 import time
 
 import pytest
-from ruamel.yaml import YAML
 
 from tests.faults.conftest import FAULTS_SITE
+from tests.support.bare_site import site_like
 from tests.support.sandbox import REPOSITORY, portolan
 
 CLOSED = "http://127.0.0.1:9"
 NOBODY = 65534
-
-
-def site_like(path, original, **changes):
-    """Write a site file that differs from another one; returns its path."""
-    document = YAML(typ="safe").load(original.read_text(encoding="utf-8"))
-    for dotted, value in changes.items():
-        *parents, last = dotted.split("__")
-        place = document
-        for parent in parents:
-            place = place[parent]
-        place[last] = value
-    path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
-    return path
 
 
 def racked(sandbox, path, key=None, address=None):

@@ -15,29 +15,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from portolan.sandbox import lifecycle
-from tests.faults.conftest import FAULTS_SITE
-from tests.faults.test_bad_world import site_like
-from tests.support.sandbox import portolan
+from tests.support.bare_site import FINGERPRINT, bare_site
 from tests.support.scenario_site import ScenarioSite
 
 pytestmark = pytest.mark.timeout(600)
 
 NAME = "unfit"
-# What a run could leave behind: files and links with their content, mode and owner; packages; what starts at boot and
-# what runs; kernel parameters; mounts. A login's own units and sessions are left out.
-FINGERPRINT = """
-set -e
-places="/etc /usr/local /opt /root /srv"
-find $places -xdev ! -type s -printf '%p %y %m %u %g %l\\n' | sort
-find $places -xdev -type f -print0 | sort -z | xargs -0 sha256sum
-dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Status}\\n'
-systemctl list-unit-files --no-legend --no-pager | grep -v transient
-systemctl list-units --type service --state running --plain --no-legend --no-pager | cut -d ' ' -f 1 | grep -v '@' | sort
-hostname
-sysctl net.ipv4.ip_forward fs.inotify
-cut -d ' ' -f 2,3 /proc/mounts | grep -v /run/user | sort
-"""  # noqa: E501
 FEDORA = """
 cp --remove-destination /usr/lib/os-release /etc/os-release
 sed -i -e 's/^ID=.*/ID=fedora/' -e 's/^VERSION_ID=.*/VERSION_ID=42/' /etc/os-release
@@ -49,16 +32,9 @@ AUTHORITY_ENDS = datetime(2040, 1, 2, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioSite]:
     """A site of one bare sandbox host, with a state of its own."""
-    folder = tmp_path_factory.mktemp(NAME)
     nodes = [{"name": "control-1", "role": "control-plane"}]
-    path = site_like(folder / "site.yaml", FAULTS_SITE, name=NAME, network__hosts="10.95.1.0/24", hosts__nodes=nodes)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PORTOLAN_STATE", str(folder / "state"))
-        lifecycle.down(NAME, any_state=True)
-        done = portolan("sandbox", "up", path)
-        assert done.returncode == 0, done.stderr
-        yield ScenarioSite(path)
-        lifecycle.down(NAME, any_state=True)
+    with bare_site(tmp_path_factory.mktemp(NAME), NAME, "10.95.1.0/24", nodes) as site:
+        yield site
 
 
 @pytest.fixture

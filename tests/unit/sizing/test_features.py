@@ -11,10 +11,11 @@ from tests.unit.sites.test_devices import site as site_with_devices
 
 OTHER = ("accelerated", "linked", "directory_server", "directory_member")
 DIRECTORY = {"directory": {"domain": "customs.example", "server": "control-1"}}
+DISK = {"host": "worker-1", "name": "data", "device": "/dev/vdb", "mount": "/srv/data"}
 
 
-def site(**security: object) -> Site:
-    return Site.model_validate({**SITE, "security": security})
+def site(storage: object = None, **security: object) -> Site:
+    return Site.model_validate({**SITE, "security": security, "storage": storage or {}})
 
 
 def test_every_host_has_a_firewall_unless_the_site_says_otherwise():
@@ -25,10 +26,16 @@ def test_every_host_has_a_firewall_unless_the_site_says_otherwise():
 
 def test_every_feature_names_lines_that_the_report_has():
     known = {row.id for row in load_requirements().rows}
-    guarded = site(file_integrity=True, ban_repeated_failures=True, benchmarks=True, automatic_updates="security")
+    guarded = site(
+        storage={"disks": [DISK]},
+        file_integrity=True,
+        ban_repeated_failures=True,
+        benchmarks=True,
+        automatic_updates="security",
+    )
     equipped = site_with_devices(host={**H100, **BOND}, identity=DIRECTORY)
     everything = (*plan_features(guarded), *(one for one in plan_features(equipped) if one.name in OTHER))
-    assert [feature.name for feature in everything] == list(FEATURES)
+    assert sorted(feature.name for feature in everything) == sorted(FEATURES)
     for feature in everything:
         assert feature.name in FEATURES
         assert feature.requirements

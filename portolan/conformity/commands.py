@@ -9,6 +9,7 @@ import typer
 
 from portolan.conformity.depth import Depth
 from portolan.errors import EXIT_FAILED, EXIT_PASSED, PortolanError
+from portolan.inventory.location import LOCATION
 from portolan.output import Format
 
 
@@ -47,13 +48,15 @@ def verify(
     compare: tuple[str, str] = typer.Option(
         ("", ""), "--compare", metavar="A B", help="Compare the evidence of two folders, of one site or of two."
     ),
+    location: LOCATION = None,
 ) -> None:
     """Measure hosts, cluster, platform and endpoints against the plan: pass, fail or not measured.
 
     Exit code 0: nothing fails. 1: something fails (with --compare: a verdict became worse). 2: it could not run.
     """
     from portolan.conformity import past as history
-    from portolan.conformity.run import print_run, verify_site
+    from portolan.conformity.run import print_runs, verify_site
+    from portolan.inventory.members import cluster_files, on_each, one_cluster
 
     if all(compare):
         worse = history.print_comparison(Path(compare[0]), Path(compare[1]), output, public_key)
@@ -61,15 +64,15 @@ def verify(
     if site is None:
         raise PortolanError("portolan verify", "no site file is given", "give one, for example sites/sandbox.yaml")
     if dry_run:
-        history.print_steps(site, depth, only, output)
+        for file in cluster_files(site, location):
+            history.print_steps(file, depth, only, output)
         return
-    run = (
-        history.verify_past(site, past, depth, only, public_key)
-        if past is not None
-        else verify_site(site, evidence, only, depth, resume)
-    )
-    print_run(run, output)
-    raise typer.Exit(EXIT_FAILED if run.summary["fail"] else EXIT_PASSED)
+    if past is not None:
+        runs = [history.verify_past(one_cluster(site, location), past, depth, only, public_key)]
+    else:
+        runs = on_each(site, location, lambda file: verify_site(file, evidence, only, depth, resume))
+    print_runs(runs, output)
+    raise typer.Exit(EXIT_FAILED if any(run.summary["fail"] for run in runs) else EXIT_PASSED)
 
 
 def conformity(

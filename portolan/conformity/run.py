@@ -259,12 +259,13 @@ def _check_api(config: Path) -> None:
         ) from None
 
 
-def print_run(run: Run, output: Format) -> None:
-    """Print what was found: a table for people, or the one document."""
-    if output is Format.TABLE:
-        render.print_table(run.site, run.judgements)
-        print(render.summary_line(run.judgements))
+def print_runs(runs: Sequence[Run], output: Format) -> None:
+    """Print what was found: a table a cluster for people, or the one document; a list of them for several clusters."""
+    for run in runs:
+        if output is Format.TABLE:
+            render.print_table(run.site, run.judgements)
+            print(render.summary_line(run.judgements))
         people.print(f"evidence: {run.evidence}", markup=False, soft_wrap=True)
-    else:
-        people.print(f"evidence: {run.evidence}", markup=False, soft_wrap=True)
-        emit(render.document(run.site, run.time, run.judgements), output)
+    if output is not Format.TABLE:
+        documents = [render.document(run.site, run.time, run.judgements) for run in runs]
+        emit(documents[0] if len(documents) == 1 else documents, output)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from portolan.inventory.location import LOCATION
 from portolan.output import Format, emit, people, table
 
 SITE = typer.Argument(help="Path of the site file, for example sites/sandbox.yaml.")
@@ -16,7 +17,7 @@ def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
 
     @app.command()
-    def up(site: Path = SITE) -> None:
+    def up(site: Path = SITE, location: LOCATION = None) -> None:
         """From the site file to a running, verified platform; continues where it was stopped.
 
         Exit code 0: the platform stands; targets that it does not meet yet are named, and make `portolan verify`
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
         """
         from portolan.delivery.up import up as bring_up
 
-        failing = bring_up(site)
+        failing = bring_up(site, location)
         if failing:
             people.print(f"\n{failing} targets of the plan fail: see the table above, and docs/how-to/verify.md")
 
@@ -72,17 +73,19 @@ def register(app: typer.Typer) -> None:
         """Score declarations by the running service: score, lane and the main reasons of each."""
         from portolan.delivery import card
         from portolan.delivery.score import print_scores, read_declarations, score_declarations
+        from portolan.inventory.members import home_cluster
         from portolan.platform.access import access_of
         from portolan.sites import load_site
 
-        loaded = load_site(site)
+        home = home_cluster(site)
         read = read_declarations(declarations, rows)
-        print_scores(score_declarations(card.endpoint(site, loaded), read, access_of(loaded.name)), output)
+        print_scores(score_declarations(card.endpoint(home), read, access_of(load_site(home).name)), output)
 
     @app.command()
     def token(site: Path = SITE) -> None:
         """Print a token for the risk score, good for an hour: what `Authorization: Bearer` takes."""
+        from portolan.inventory.members import home_cluster
         from portolan.platform.access import access_of
         from portolan.sites import load_site
 
-        typer.echo(access_of(load_site(site).name).token)
+        typer.echo(access_of(load_site(home_cluster(site)).name).token)

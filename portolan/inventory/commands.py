@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portolan.errors import EXIT_FAILED
+from portolan.inventory.location import LOCATION
 from portolan.output import Format, emit, people, table
 
 if TYPE_CHECKING:
@@ -79,21 +80,26 @@ def run_converge(
     expect_no_changes: Annotated[
         bool, typer.Option("--expect-no-changes", help="End with 1 where a host changed (or in check mode would).")
     ] = False,
+    location: LOCATION = None,
     output: Annotated[Format, typer.Option("--output", "-o", help="How to print the result.")] = Format.TABLE,
 ) -> None:
-    """Turn a site's hosts into a Kubernetes cluster, or bring them back to what the playbook says."""
-    from portolan.inventory.converge import Options, converge
+    """Turn a site's hosts into a Kubernetes cluster (or one a location), or back to what the playbook says."""
+    from portolan.inventory.converge import Options, converge_all
 
     people.print(f"hosts of {site}: {'checking' if check else 'converging'}", markup=False)
     extra = as_options(which_images(platform_images))
-    result = converge(site, Options(check=check, limit=limit, tags=tags, extra=extra), print_role)
+    options = Options(check=check, limit=limit, tags=tags, extra=extra)
+    results = converge_all(site, options, print_role, location)
     if output is Format.TABLE:
-        print_result(result)
+        for result in results:
+            print_result(result)
     else:
-        emit(result.model_dump(mode="json"), output)
-    if expect_no_changes and result.changed:
-        people.print(f"{len(result.changed)} tasks changed a host, and none should have:", style="bold red")
-        for one in result.changed:
+        documents = [result.model_dump(mode="json") for result in results]
+        emit(documents[0] if len(documents) == 1 else documents, output)
+    changed = [one for result in results for one in result.changed]
+    if expect_no_changes and changed:
+        people.print(f"{len(changed)} tasks changed a host, and none should have:", style="bold red")
+        for one in changed:
             people.print(f"  {one.host}: {one.role} : {one.task}", markup=False)
         raise typer.Exit(EXIT_FAILED)
 

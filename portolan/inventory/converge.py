@@ -20,10 +20,14 @@ from portolan.inventory.document import host_address
 from portolan.inventory.events import Event, RoleSummary, Tally, TaskSummary
 from portolan.inventory.failures import failure
 from portolan.inventory.lock import alone
+from portolan.inventory.members import on_each, refuse_several
 from portolan.inventory.sources import read_sources
 from portolan.model import Model
+from portolan.sites.clusters import has_several_clusters
+from portolan.sites.loader import load_site
 
 ANSIBLE = paths.REPOSITORY / "ansible"
+TUNNEL = "tunnel.yml"  # the one playbook that runs on all clusters of a site at once
 KEPT_LOGS = 20
 SLOWEST_TASKS = 5
 # A Unix socket's path has at most 107 characters; ssh adds a name of up to 30 to the directory.
@@ -67,6 +71,8 @@ def converge(site_path: Path, options: Options, progress: Callable[[RoleSummary]
     Raises PortolanError where hosts are missing, cannot be reached, are refused, or a task fails.
     """
     sources = read_sources(site_path)
+    if options.playbook != TUNNEL:
+        refuse_several(sources.site, site_path)
     missing = [node.name for node in sources.site.hosts.nodes if host_address(sources, node) is None]
     if missing:
         raise PortolanError(
@@ -97,6 +103,28 @@ def converge(site_path: Path, options: Options, progress: Callable[[RoleSummary]
         slowest=tuple(tally.slowest(SLOWEST_TASKS)),
         log=str(log),
     )
+
+
+def converge_all(
+    site_path: Path, options: Options, progress: Callable[[RoleSummary], None], location: str | None = None
+) -> list[ConvergeResult]:
+    """Converge every cluster of a site one after another, then the tunnel that joins them; `location` chooses one.
+
+    Raises PortolanError as `converge` does, at the first cluster that cannot be brought there.
+    """
+    if not has_several_clusters(load_site(site_path)) or location is not None:
+        return on_each(site_path, location, lambda file: converge(file, options, progress))
+    if options.limit is not None:
+        raise PortolanError(
+            str(site_path), f"--limit {options.limit}: the site has several clusters", "choose one by --location too"
+        )
+    results = []
+    if options.tags != "wireguard":
+        results = on_each(site_path, None, lambda file: converge(file, options, progress))
+    if options.tags is None or "wireguard" in options.tags.split(","):
+        tunnel = options.model_copy(update={"playbook": TUNNEL, "tags": None})
+        results.append(converge(site_path, tunnel, progress))
+    return results
 
 
 def _command(options: Options) -> list[str]:

@@ -10,6 +10,7 @@ from portolan.inventory.hosts import MadeHost
 from portolan.inventory.identity import site_identity
 from portolan.inventory.parts import host_part_variables
 from portolan.model import Model
+from portolan.sites.locations import Tunnel
 from portolan.sites.schema import Host, HostRole, Location, Pool, Site
 from portolan.sizing.features import FEATURES, plan_features
 from portolan.sizing.placement import location_labels, location_taints
@@ -50,7 +51,7 @@ def inventory(sources: Sources) -> dict[str, Any]:
         "all": {"children": ["control_plane", "workers"], "vars": site_variables(sources)},
         "control_plane": {"hosts": [node.name for node in nodes if node.role is HostRole.CONTROL_PLANE]},
         "workers": {"hosts": [node.name for node in workers]},
-        **({"vpn": {"hosts": gateways(sources.site)}} if sources.site.locations else {}),
+        **({"vpn": {"hosts": ends}} if (ends := gateways(sources.site)) else {}),
         **{pool.value: {"hosts": [node.name for node in workers if node.pool is pool]} for pool in Pool},
         # A group for each feature, empty where no host has it: its play then passes at once.
         **{name: {"hosts": features.get(name, [])} for name in FEATURES},
@@ -108,17 +109,22 @@ def _made_endpoint(sources: Sources, location: Location) -> str | None:
 
 
 def gateways(site: Site) -> list[str]:
-    """Return the hosts that end the tunnel, one a location."""
+    """Return the hosts that end the tunnel, one a location; of one location's cluster, its own."""
+    if site.member_of is not None:
+        return [site.member_of.gateway]
     return [str(location.gateway) for location in site.locations.places] if site.locations else []
 
 
 def location_variables(sources: Sources) -> dict[str, Any]:
     """Return what every host knows of the locations and of the tunnel between them; nothing where there are none."""
     site = sources.site
+    if site.member_of is not None:
+        member = site.member_of
+        here = str(site.network.hosts)
+        return filter_variables(member.tunnel, [(here, str(one.hosts)) for one in member.neighbours])
     if site.locations is None:
         return {}
     tunnel = site.locations.tunnel
-    ports = [tunnel.port, tunnel.port + 1]  # the second serves while keys are rotated
     known = {node.name: host_address(sources, node) for node in site.hosts.nodes}
     return {
         "site_locations": [
@@ -133,17 +139,23 @@ def location_variables(sources: Sources) -> dict[str, Any]:
             }
             for location in site.locations.places
         ],
-        # What the hosts' packet filter has to let in and through for the tunnel.
-        "firewall_more_services": [
-            {"name": "tunnel between locations", "to": ["vpn"], "from": ["any"], "protocol": "udp", "ports": ports}
-        ],
-        "firewall_forwarded": [
-            {"from": str(one), "to": str(other)} for one, other in combinations(site.host_ranges, 2)
-        ],
-        "tunnel_port": tunnel.port,
+        **filter_variables(tunnel, [(str(one), str(other)) for one, other in combinations(site.host_ranges, 2)]),
+        "tunnel_joins_clusters": site.locations.clusters == "one-a-location",
         "tunnel_mtu_bytes": tunnel.mtu_bytes,
         "tunnel_keepalive_seconds": tunnel.keepalive_seconds,
         "tunnel_generation": sources.tunnel_generation,
+    }
+
+
+def filter_variables(tunnel: Tunnel, ways: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return what the hosts' packet filter has to let in and through for the tunnel."""
+    ports = [tunnel.port, tunnel.port + 1]  # the second serves while keys are rotated
+    return {
+        "firewall_more_services": [
+            {"name": "tunnel between locations", "to": ["vpn"], "from": ["any"], "protocol": "udp", "ports": ports}
+        ],
+        "firewall_forwarded": [{"from": one, "to": other} for one, other in ways],
+        "tunnel_port": tunnel.port,
     }
 
 

@@ -15,6 +15,7 @@ from portolan.inventory.commands import (
     print_role,
     which_images,
 )
+from portolan.inventory.location import LOCATION
 from portolan.output import Format, emit, people, table
 
 if TYPE_CHECKING:
@@ -38,9 +39,11 @@ def backup(
     site: SiteFile,
     directory: Annotated[Path | None, typer.Option(help="Where to keep it; default: the site's state.")] = None,
     keep: Annotated[int, typer.Option(min=1, help="How many backups to keep; older ones are removed.")] = 14,
+    location: LOCATION = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Write an encrypted snapshot of the cluster, its authorities and keys, off its hosts."""
+    site = _cluster(site, location)
     from portolan.sites.loader import load_site
 
     kept = directory.absolute() if directory else backups(load_site(site).name)
@@ -61,9 +64,11 @@ def restore(
         bool, typer.Option("--replace", help="Throw away the control plane that stands: go back to the backup.")
     ] = False,
     platform_images: PlatformImages = True,
+    location: LOCATION = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Make the cluster anew from a backup, on bare hosts or in place of a broken control plane."""
+    site = _cluster(site, location)
     from portolan.errors import PortolanError
     from portolan.sites.loader import load_site
 
@@ -86,9 +91,11 @@ def upgrade(
         bool, typer.Option("--control-plane-only", help="Stop before the workers; a second run goes on with them.")
     ] = False,
     platform_images: PlatformImages = True,
+    location: LOCATION = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Take the cluster to this release's Kubernetes, host by host, after a backup; one minor release at a time."""
+    site = _cluster(site, location)
     extra = (f"upgrade_workers_at_once={workers_at_once}", f"upgrade_workers={not control_plane_only}")
     _print(_run(site, "upgrade.yml", extra + which_images(platform_images)), output)
 
@@ -96,9 +103,11 @@ def upgrade(
 def remove(
     site: SiteFile,
     hosts: Annotated[list[str], typer.Argument(help="Hosts to take out of the cluster.", metavar="HOST...")],
+    location: LOCATION = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Take hosts out of the cluster: those that answer are drained and brought back to bare, dead ones forgotten."""
+    site = _cluster(site, location)
     from portolan.errors import PortolanError
     from portolan.sites.loader import load_site
 
@@ -110,8 +119,9 @@ def remove(
     people.print(f"now take {', '.join(hosts)} out of {site}: the next converge would take it in again", markup=False)
 
 
-def certificates(site: SiteFile, output: Output = Format.TABLE) -> None:
+def certificates(site: SiteFile, location: LOCATION = None, output: Output = Format.TABLE) -> None:
     """Renew the certificates of the control plane, host by host, also such as have ended."""
+    site = _cluster(site, location)
     _print(_run(site, "certificates.yml", ()), output)
 
 
@@ -164,6 +174,13 @@ def backups(site: str) -> Path:
     from portolan import paths
 
     return paths.site_state(site) / "backups"
+
+
+def _cluster(site: Path, location: str | None) -> Path:
+    """Return the site file of the one cluster that is meant."""
+    from portolan.inventory.members import one_cluster
+
+    return one_cluster(site, location)
 
 
 def _run(site: Path, playbook: str, variables: tuple[str, ...], *, check: bool = False) -> ConvergeResult:

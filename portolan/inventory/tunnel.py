@@ -9,7 +9,7 @@ from pathlib import Path
 from portolan import paths
 from portolan.errors import PortolanError
 from portolan.files import write_atomically
-from portolan.inventory.converge import ConvergeResult, Options, converge
+from portolan.inventory.converge import ConvergeResult, Options, converge_all
 from portolan.inventory.events import RoleSummary
 from portolan.inventory.sources import tunnel_generation
 from portolan.model import Model
@@ -116,6 +116,6 @@ def rotate(path: Path, progress: Callable[[RoleSummary], None]) -> ConvergeResul
     if asked == finished:
         asked += 1
         write_atomically(state / "tunnel-generation", f"{asked}\n")
-    result = converge(path, Options(tags="wireguard"), progress)
+    (result,) = converge_all(path, Options(tags="wireguard"), progress)
     write_atomically(done, f"{asked}\n")
     return result

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from portolan.errors import EXIT_FAILED
+from portolan.inventory.location import LOCATION
 from portolan.output import Format, emit, people, table
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def register(app: typer.Typer) -> None:
     app.command("kubeconfig")(kubeconfig)
 
 
-def up(site: SITE, output: OUTPUT = None) -> None:
+def up(site: SITE, location: LOCATION = None, output: OUTPUT = None) -> None:
     """Make the platform of SITE stand as the program says; an interrupted run is continued."""
-    _show(_run("up", site), output)
+    _show(_run("up", site, location), output)
 
 
 def preview(
@@ -46,24 +47,26 @@ def preview(
     expect_no_changes: Annotated[
         bool, typer.Option("--expect-no-changes", help="Exit with 1 where something would change.")
     ] = False,
+    location: LOCATION = None,
     output: OUTPUT = None,
 ) -> None:
     """Say what `up` would change; change nothing."""
-    outcome = _run("preview", site)
-    _show(outcome, output)
-    if expect_no_changes and outcome.changes:
-        people.print(f"{len(outcome.changes)} objects are not as the program says", style="bold red")
+    outcomes = _run("preview", site, location)
+    _show(outcomes, output)
+    changes = sum(len(outcome.changes) for outcome in outcomes)
+    if expect_no_changes and changes:
+        people.print(f"{changes} objects are not as the program says", style="bold red")
         raise typer.Exit(EXIT_FAILED)
 
 
-def refresh(site: SITE, output: OUTPUT = None) -> None:
+def refresh(site: SITE, location: LOCATION = None, output: OUTPUT = None) -> None:
     """Read the cluster again and note what was changed by hand; the next `up` mends it."""
-    _show(_run("refresh", site), output)
+    _show(_run("refresh", site, location), output)
 
 
-def destroy(site: SITE, output: OUTPUT = None) -> None:
+def destroy(site: SITE, location: LOCATION = None, output: OUTPUT = None) -> None:
     """Remove the platform of SITE from its cluster; what was there before stays."""
-    _show(_run("destroy", site), output)
+    _show(_run("destroy", site, location), output)
 
 
 def burst_submit(
@@ -91,46 +94,53 @@ def burst_list(site: SITE, output: OUTPUT = None) -> None:
         people.print(f"{month}: {hours:g} node-hours taken or reserved", markup=False)
 
 
-def environment(site: SITE) -> None:
+def environment(site: SITE, location: LOCATION = None) -> None:
     """Print `export` lines with which plain `pulumi up` works: eval "$(portolan env SITE)"."""
+    from portolan.inventory.members import one_cluster
     from portolan.platform.environment import prepare
 
-    prepared = prepare(site)
+    prepared = prepare(one_cluster(site, location))
     people.print(prepared.toolchain.describe(), markup=False)
     for name, value in sorted(prepared.variables.items()):
         print(f"export {name}={shlex.quote(value)}")
 
 
-def kubeconfig(site: SITE) -> None:
+def kubeconfig(site: SITE, location: LOCATION = None) -> None:
     """Print the path of the site's kubeconfig."""
     from portolan import paths
     from portolan.errors import PortolanError
+    from portolan.inventory.members import one_cluster
     from portolan.sites.loader import load_site
 
-    path = paths.site_state(load_site(site).name) / "kubeconfig"
+    path = paths.site_state(load_site(one_cluster(site, location)).name) / "kubeconfig"
     if not path.is_file():
         raise PortolanError(str(path), "the site has no cluster yet", f"run: portolan up {site}")
     print(path)
 
 
-def _run(operation: Operation, site: Path) -> Outcome:
+def _run(operation: Operation, site: Path, location: str | None) -> list[Outcome]:
+    from portolan.inventory.members import on_each
     from portolan.platform.program import run
 
-    return run(operation, site)
+    return on_each(site, location, lambda file: run(operation, file))
 
 
-def _show(outcome: Outcome, output: Format | None) -> None:
-    verb = "would change" if outcome.operation == "preview" else "changed"
-    for change in outcome.changes if outcome.operation in ("preview", "refresh") else ():
-        people.print(f"  {change.describe()}", markup=False, soft_wrap=True)
-    if not outcome.changes:
-        people.print(f"nothing {verb}")
-    if output is None:
-        return
-    if output is Format.TABLE:
-        table("Outputs", ("name", "value"), [(name, str(value)) for name, value in sorted(outcome.outputs.items())])
-        return
+def _show(outcomes: list[Outcome], output: Format | None) -> None:
+    for outcome in outcomes:
+        verb = "would change" if outcome.operation == "preview" else "changed"
+        for change in outcome.changes if outcome.operation in ("preview", "refresh") else ():
+            people.print(f"  {change.describe()}", markup=False, soft_wrap=True)
+        if not outcome.changes:
+            people.print(f"nothing {verb}")
+        if output is Format.TABLE:
+            table("Outputs", ("name", "value"), [(name, str(value)) for name, value in sorted(outcome.outputs.items())])
+    if output in (Format.JSON, Format.YAML):
+        documents = [_document(outcome) for outcome in outcomes]
+        emit(documents[0] if len(documents) == 1 else documents, output)
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
     changes = [
         {"operation": one.operation, "urn": one.urn, "properties": list(one.differences)} for one in outcome.changes
     ]
-    emit({"operation": outcome.operation, "changes": changes, "outputs": outcome.outputs}, output)
+    return {"operation": outcome.operation, "changes": changes, "outputs": outcome.outputs}

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from portolan import paths
 from portolan.errors import PortolanError
 from portolan.files import write_atomically
+from portolan.inventory.members import refuse_several
 from portolan.platform import pki
 from portolan.platform.pki import ServingCertificate
 from portolan.platform.secrets import PlatformSecrets, generate_access_key, load_secrets
@@ -114,6 +115,7 @@ def prepare(site_path: Path, renew_certificates: bool = False) -> Prepared:
     With `renew_certificates`, certificates close to their end are made anew.
     """
     site = load_site(site_path)
+    refuse_several(site, site_path)
     places = Places(paths.site_state(site.name))
     # In the cloud the stack makes its cluster itself.
     if site.hosts.provider != "cloud" and not places.kubeconfig.is_file():

@@ -13,6 +13,7 @@ from portolan.errors import PortolanError
 WAIT_SECONDS = 300.0
 POLL_SECONDS = 2.0
 REQUEST_SECONDS = 20.0
+NOT_FOUND = 404  # the cluster knows no objects of that kind
 
 
 def not_standing(workloads: Iterable[Mapping[str, Any]], services: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -59,6 +60,21 @@ def wait_until_standing(kubeconfig: Path, say: Callable[[str], None], wait_secon
     return time.monotonic() - begin
 
 
+def _inference_services(api: Any) -> list[dict[str, Any]]:
+    """Return the cluster's InferenceServices; none where it knows no such kind, as one that serves nothing."""
+    from kubernetes import client
+
+    try:
+        found: list[dict[str, Any]] = api.list_cluster_custom_object(
+            "serving.kserve.io", "v1beta1", "inferenceservices", _request_timeout=REQUEST_SECONDS
+        )["items"]
+    except client.ApiException as error:
+        if error.status == NOT_FOUND:
+            return []
+        raise
+    return found
+
+
 def _look(kubeconfig: Path) -> list[str]:
     from kubernetes import client
     from urllib3.exceptions import HTTPError
@@ -71,9 +87,7 @@ def _look(kubeconfig: Path) -> list[str]:
         deployments = apps.list_deployment_for_all_namespaces(_request_timeout=REQUEST_SECONDS).items
         sets = apps.list_stateful_set_for_all_namespaces(_request_timeout=REQUEST_SECONDS).items
         daemons = apps.list_daemon_set_for_all_namespaces(_request_timeout=REQUEST_SECONDS).items
-        services = client.CustomObjectsApi(api).list_cluster_custom_object(
-            "serving.kserve.io", "v1beta1", "inferenceservices", _request_timeout=REQUEST_SECONDS
-        )["items"]
+        services = _inference_services(client.CustomObjectsApi(api))
     except (client.ApiException, HTTPError, OSError) as error:
         return [f"the cluster, which does not answer: {getattr(error, 'reason', None) or error}"]
     workloads = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from itertools import combinations
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
@@ -14,6 +14,13 @@ from portolan.sites.rules import DnsLabel, fault
 
 if TYPE_CHECKING:
     from portolan.sites.schema import Hosts, Network
+
+# A kubelet renews its lease every 10 s and is given up after 40 s (KubeletConfiguration, node-monitor-grace-period):
+# many round trips fit. The limit keeps room for a request of several round trips within probes and webhooks of 1 s.
+LONGEST_ROUND_TRIP_MILLISECONDS: Final = 150.0
+
+# One cluster over all locations, or one in each under one management.
+Clusters = Literal["stretched", "one-a-location"]
 
 # A host's place in its range is told by three hexadecimal digits in the name of a sandbox host's link.
 SHORTEST_RANGE_BITS = 20
@@ -110,6 +117,12 @@ class Locations(Model):
             )
         return self
 
+    @property
+    def clusters(self) -> Clusters:
+        """Return whether the line between the locations bears one cluster over all of them."""
+        short = self.tunnel.round_trip_milliseconds <= LONGEST_ROUND_TRIP_MILLISECONDS
+        return "stretched" if short else "one-a-location"
+
     def named(self, name: str) -> Location:
         """Return one location. Raises KeyError where there is none of that name."""
         for location in self.places:
@@ -150,20 +163,52 @@ def check_locations(locations: Locations, hosts: Hosts, network: Network) -> Non
                 f"{host.address} is outside the range {there.hosts} of location {there.name}",
                 "correct the address, the host's location, or the location's range",
             )
-        if host.role == "control-plane" and there.kind == "cloud":
+        if host.role == "control-plane" and there.kind == "cloud" and locations.clusters == "stretched":
             raise fault(
                 (*at, "location"),
                 f"control-plane host {host.name} is in the cloud, and the cluster's secrets would be as well",
                 "put the control plane into an on-site location",
             )
     _check_gateways(locations, hosts)
-    controllers = {host.location for host in hosts.nodes if host.role == "control-plane"}
-    if len(controllers) > 1:
+    if locations.clusters == "one-a-location":
+        _check_cluster_of_each(locations, hosts)
+        return
+    controllers = [host.location for host in hosts.nodes if host.role == "control-plane"]
+    if len(set(controllers)) > 1:
         raise fault(
             ("hosts", "nodes"),
-            f"control-plane hosts in {len(controllers)} locations: etcd would need the tunnel for every write",
+            f"control-plane hosts in {len(set(controllers))} locations: etcd would need the tunnel for every write",
             "put all control-plane hosts into one location; see docs/decisions/stretched-cluster.md",
         )
+    check_quorum(len(controllers))
+
+
+def check_quorum(control_planes: int, where: str = "") -> None:
+    """Refuse a number of control-plane hosts of which no majority is left. Raises the site file's own error."""
+    if control_planes % 2 == 0:
+        raise fault(
+            ("hosts", "nodes"),
+            f"{control_planes} control-plane hosts{where}: etcd needs an odd number to keep a quorum",
+            "give 1, 3 or 5 hosts the role control-plane",
+        )
+
+
+def _check_cluster_of_each(locations: Locations, hosts: Hosts) -> None:
+    """Refuse a location whose hosts cannot be a cluster of their own."""
+    for location in locations.places:
+        there = [host.role for host in hosts.nodes if host.location == location.name]
+        why = (
+            f", and a round trip of {locations.tunnel.round_trip_milliseconds:g} ms is over the "
+            f"{LONGEST_ROUND_TRIP_MILLISECONDS:g} ms that one cluster bears: each location is a cluster of its own"
+        )
+        for role in ("control-plane", "worker"):
+            if role not in there:
+                raise fault(
+                    ("hosts", "nodes"),
+                    f"location {location.name} has no {role} host{why}",
+                    f"give {location.name} a host of role {role}; see docs/decisions/two-clusters.md",
+                )
+        check_quorum(sum(role == "control-plane" for role in there), f" in location {location.name}")
 
 
 def _check_gateways(locations: Locations, hosts: Hosts) -> None:

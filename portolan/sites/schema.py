@@ -17,7 +17,8 @@ from portolan.sites.cloud import Cloud
 from portolan.sites.finance import Finance
 from portolan.sites.identity import Identity, check_identity
 from portolan.sites.links import Link, Rdma, check_links
-from portolan.sites.locations import Location, Locations, check_locations
+from portolan.sites.locations import Location, Locations, check_locations, check_quorum
+from portolan.sites.membership import Membership
 from portolan.sites.rules import DnsLabel, fault
 from portolan.sites.security import Security
 from portolan.sites.storage import Storage, check_storage
@@ -43,6 +44,8 @@ __all__ = [
     "Workload",
     "fault",
 ]
+
+LONGEST_NAME = 40  # of a site
 
 # Each node takes a /24 of the pods' range.
 POD_RANGE_OF_A_NODE = 24
@@ -119,13 +122,8 @@ class Hosts(Model):
         if not self.nodes:
             raise fault(("hosts", "nodes"), "the list is empty", "give at least one entry; see docs/reference/site.md")
         self._refuse_repetition()
-        control_planes = sum(host.role is HostRole.CONTROL_PLANE for host in self.nodes)
-        if control_planes % 2 == 0:
-            raise fault(
-                ("hosts", "nodes"),
-                f"{control_planes} control-plane hosts: etcd needs an odd number to keep a quorum",
-                "give 1, 3 or 5 hosts the role control-plane",
-            )
+        if not any(host.location for host in self.nodes):  # else each cluster's own number counts
+            check_quorum(sum(host.role is HostRole.CONTROL_PLANE for host in self.nodes))
         for place, host in enumerate(self.nodes):
             self._check_host(("hosts", "nodes", place), host)
         return self
@@ -275,6 +273,7 @@ class Site(Model):
     hosts: Hosts = IN_THE_CLOUD
     network: Network = Network()
     locations: Locations | None = None
+    member_of: Membership | None = None  # of one location's cluster; Portolan writes it, nobody else
     security: Security = Security()
     identity: Identity | None = None
     accelerators: Accelerators | None = None  # how those of racked hosts are run
@@ -361,6 +360,13 @@ class Site(Model):
                 "use topology hybrid, or remove `locations`",
             )
         check_locations(self.locations, self.hosts, self.network)
+        for place, location in enumerate(self.locations.places):
+            if self.locations.clusters == "one-a-location" and len(self.name) + len(location.name) >= LONGEST_NAME:
+                raise fault(
+                    ("locations", "places", place, "name"),
+                    f"the cluster there is called {self.name}-{location.name}, longer than {LONGEST_NAME} characters",
+                    "shorten the name of the site or of the location",
+                )
         return self
 
     @model_validator(mode="after")

@@ -27,6 +27,9 @@ from portolan.sizing.storage import plan_storage
 from portolan.sizing.targets import plan_targets
 from portolan.sizing.traffic import plan_spares, plan_traffic
 
+# What runs in a cluster that only takes bursts; nothing of it answers an endpoint or holds what is sensitive.
+BURST_SERVICES = frozenset({"object-store", "kuberay-operator", "risk-training-head", "risk-training-worker"})
+
 
 def site_digest(site: Site) -> str:
     """Return the SHA-256 of the site's canonical JSON: comments and order of keys in the file do not count."""
@@ -50,7 +53,7 @@ def size(
     become targets marked `simulated`.
     """
     enforce_minima = site.hosts.provider != "sandbox"
-    services = plan_services(site, requirements)
+    services = running_here(site, plan_services(site, requirements))
     storage = plan_storage(site, requirements, enforce_minima, storage_year)
     hosts = plan_hosts(site)
     if not enforce_minima:
@@ -116,6 +119,13 @@ def owned(site: Site) -> Site:
     return site.model_copy(update={"hosts": site.hosts.model_copy(update={"nodes": kept})})
 
 
+def running_here(site: Site, services: tuple[ServicePlan, ...]) -> tuple[ServicePlan, ...]:
+    """Return the services of this cluster: in a cloud's own cluster, what bursts need and nothing of sensitive data."""
+    if site.member_of is None or site.member_of.kind == "on-site":
+        return services
+    return tuple(service for service in services if service.name in BURST_SERVICES)
+
+
 def plan_years(site: Site, requirements: Requirements, gpus: AcceleratorPlan | None) -> tuple[YearPlan, ...]:
     """Return the main quantities of each year: the load of the first year, grown."""
     years = []
@@ -126,7 +136,7 @@ def plan_years(site: Site, requirements: Requirements, gpus: AcceleratorPlan | N
             update={"declarations_per_day": min(100_000_000, math.ceil(load.declarations_per_day * factor))}
         )
         that = site.model_copy(update={"workload": grown})
-        services = plan_services(that, requirements)
+        services = running_here(that, plan_services(that, requirements))
         cores = sum(service.replicas.value * service.cpu_millicores.value for service in services) / 1000
         memory = sum(service.replicas.value * service.memory_mebibytes.value for service in services) * 2**20
         growth = f"year {year}: the first year's load times (1 + growth)^{year - 1}"
@@ -157,6 +167,8 @@ def _plan(
     enforce_minima = site.hosts.provider != "sandbox"
     targets = plan_targets(site, hosts, requirements)
     placement = plan_placement(site)
+    if placement is not None and placement.here_kind == "cloud":
+        targets = tuple(target for target in targets if target.check.startswith(("host.", "cluster.")))
     if site.hosts.provider == "cloud":
         nodes = sum(pool.count.value for pool in pools)
         targets = tuple(

@@ -6,9 +6,9 @@ import pytest
 
 from portolan import paths
 from portolan.sites import load_site
-from portolan.sites.locations import DataClass
+from portolan.sites.locations import LONGEST_ROUND_TRIP_MILLISECONDS, DataClass
 from portolan.sizing.engine import owned, size
-from portolan.sizing.placement import LONGEST_ROUND_TRIP_MILLISECONDS, clusters, plan_placement, warnings
+from portolan.sizing.placement import plan_placement, warnings
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,15 @@ def test_one_cluster_spans_a_line_that_nodes_bear_and_the_plan_says_why(site):
     plan = plan_placement(site)
     assert plan.clusters == "stretched"
     assert "etcd does not cross the tunnel" in plan.reason
-    assert clusters(LONGEST_ROUND_TRIP_MILLISECONDS)[0] == "stretched"
+    longest = with_tunnel(site, round_trip_milliseconds=LONGEST_ROUND_TRIP_MILLISECONDS)
+    assert plan_placement(longest).clusters == "stretched"
 
 
-def test_a_longer_line_asks_for_two_clusters_and_the_plan_warns_that_they_are_not_built(site):
+def test_a_longer_line_asks_for_a_cluster_in_each_location_and_the_plan_says_what_that_costs(site):
     plan = plan_placement(with_tunnel(site, round_trip_milliseconds=151.0))
     assert plan.clusters == "one-a-location"
-    assert any("not built yet" in one for one in warnings(plan))
+    assert "151 ms is over the 150 ms" in plan.reason
+    assert any("each with its own API" in one for one in warnings(plan))
 
 
 def test_sensitive_data_have_no_place_in_the_cloud(site):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
+from stacks import bursting
 from stacks.clusters import existing, services
 from stacks.clusters.rented import arguments, rent
 from stacks.program import RISK, build
@@ -20,7 +21,9 @@ def declare(settings: Settings) -> None:
     """
     in_the_cloud = settings.plan.host_provider == "cloud"
     if not in_the_cloud:
-        build(settings, existing.connect(settings))
+        placement = settings.plan.placement
+        only_bursts = placement is not None and placement.here_kind == "cloud"
+        (bursting.build if only_bursts else build)(settings, existing.connect(settings))
         if not (settings.rent and settings.plan.cloud):
             return
     args = arguments(settings.plan, settings.kubernetes_version)

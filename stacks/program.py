@@ -11,6 +11,7 @@ from portolan.sizing.plan import Plan
 from stacks.clusters.interface import Cluster
 from stacks.platform import bursts, kserve, kuberay, training
 from stacks.platform.autoscaling import MetricsServer, MetricsServerArgs
+from stacks.platform.carrying import Carrying, CarryingArgs
 from stacks.platform.certificates import Certificates, CertificatesArgs
 from stacks.platform.declarations import Declarations, DeclarationsArgs
 from stacks.platform.devices import Devices, DevicesArgs
@@ -42,14 +43,16 @@ def build(settings: Settings, cluster: Cluster) -> None:
     version = sources.kubernetes_version()
 
     placement = plan.placement
+    # A site's clusters share the work: bursts are queued in the cloud's own, where there is one.
+    queues = placement is not None and placement.here is None
     guards: list[pulumi.Resource] = []
 
     def on_cluster(*after: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(providers=[cluster.provider], depends_on=[*cluster.ready, *after, *guards])
 
-    labels = _namespace_labels(plan)
+    labels = namespace_labels(plan)
     specs = namespace_specs(plan, settings.pod_security, labels)
-    if placement is not None:
+    if placement is not None and queues:
         specs = (*specs, bursts.burst_namespace(plan, settings.pod_security, labels[bursts.NAMESPACE]))
     namespaces = Namespaces("namespaces", NamespacesArgs(specs), on_cluster())
     where = namespaces.by_name
@@ -58,7 +61,7 @@ def build(settings: Settings, cluster: Cluster) -> None:
             Residency(
                 "residency",
                 ResidencyArgs(placement, [cluster.storage.class_name]),
-                on_cluster(where[SYSTEM], where[RISK], where[bursts.NAMESPACE]),
+                on_cluster(where[SYSTEM], where[RISK], *([where[bursts.NAMESPACE]] if queues else [])),
             )
         )
     if plan.devices is not None:
@@ -84,7 +87,7 @@ def build(settings: Settings, cluster: Cluster) -> None:
             for action in ("Read", "Write", "List")
         ],
     )
-    burster = _burst_identity(settings)
+    burster = burst_identity(settings)
     store_plan = plan.service("object-store")
     object_store = ObjectStore(
         "object-store",
@@ -95,7 +98,7 @@ def build(settings: Settings, cluster: Cluster) -> None:
             capacity_bytes=min(int(plan.storage.object_store_bytes), cluster.storage.capacity_bytes or 2**62),
             cpu_millicores=int(store_plan.cpu_millicores),
             memory_mebibytes=int(store_plan.memory_mebibytes),
-            buckets=(*BUCKETS, *((ANONYMISED_BUCKET, BURSTS_BUCKET) if placement else ())),
+            buckets=(*BUCKETS, *_burst_buckets(plan)),
             identities=(administrator, scientist, *burster.values()),
             client_namespaces={SYSTEM: administrator, RISK: scientist} | burster,
         ),
@@ -180,9 +183,11 @@ def build(settings: Settings, cluster: Cluster) -> None:
                 anonymised_uri=f"s3://{ANONYMISED_BUCKET}/",
                 store_url=store_url,
                 credentials_secret=CREDENTIALS,
+                queues=queues,
             ),
-            on_cluster(where[SYSTEM], where[RISK], where[bursts.NAMESPACE], ray, declarations),
+            on_cluster(*where.values(), ray, declarations),
         )
+        carry_to_the_cloud(settings, store_url, on_cluster(where[RISK], object_store))
     scoring_plan = plan.service("risk-scoring")
     metrics_plan = plan.service("metrics-server")
     metrics = MetricsServer(
@@ -250,6 +255,36 @@ def build(settings: Settings, cluster: Cluster) -> None:
     pulumi.export("riskScoringUrls", scoring.urls)
 
 
+def carry_to_the_cloud(settings: Settings, store_url: str, opts: pulumi.ResourceOptions) -> None:
+    """Declare on site what carries anonymised data to the clusters in the cloud; nothing on a site of one cluster."""
+    placement, key = settings.plan.placement, settings.secrets.object_store_carrier
+    if placement is None or placement.here_kind != "on-site" or key is None:
+        return
+    for location in placement.locations:
+        if location.kind == "cloud" and location.gateway_address:
+            Carrying(
+                f"carrying-{location.name}",
+                CarryingArgs(
+                    to=location,
+                    key=key,
+                    program=settings.programs / "carry.py",
+                    image=settings.sources.image("risk-training"),
+                    namespace=RISK,
+                    uri=f"s3://{ANONYMISED_BUCKET}/",
+                    store_url=store_url,
+                    credentials_secret=CREDENTIALS,
+                ),
+                opts,
+            )
+
+
+def _burst_buckets(plan: Plan) -> tuple[str, ...]:
+    """Return the buckets that bursts learn from and write to, as far as they are in this cluster."""
+    if plan.placement is None:
+        return ()
+    return (ANONYMISED_BUCKET,) if plan.placement.here_kind == "on-site" else (ANONYMISED_BUCKET, BURSTS_BUCKET)
+
+
 def _training_nodes(plan: Plan) -> int:
     """Return over how many nodes training on sensitive data spreads: two, or the only worker that is on site."""
     if plan.placement is None:
@@ -259,20 +294,21 @@ def _training_nodes(plan: Plan) -> int:
     return min(TRAINING_NODES, max(1, len(workers)))
 
 
-def _namespace_labels(plan: Plan) -> dict[str, dict[str, str]]:
+def namespace_labels(plan: Plan) -> dict[str, dict[str, str]]:
     """Return the labels of namespaces: who may reach the object store, and which data they hold."""
     labels = {SYSTEM: {CLIENT_LABEL: "true"}, RISK: {CLIENT_LABEL: "true"}}
     if plan.placement is not None:
-        labels[bursts.NAMESPACE] = {CLIENT_LABEL: "true"}
+        if bursts.NAMESPACE in plan.placement.namespaces:
+            labels[bursts.NAMESPACE] = {CLIENT_LABEL: "true"}
         for namespace, data in plan.placement.namespaces.items():
             labels.setdefault(namespace, {})[CLASS_LABEL] = data.value
     return labels
 
 
-def _burst_identity(settings: Settings) -> dict[str, Identity]:
+def burst_identity(settings: Settings) -> dict[str, Identity]:
     """Return who bursts are to the object store: they read what is anonymised, and write beside it."""
-    key = settings.secrets.object_store_bursts
-    if settings.plan.placement is None or key is None:
+    key, placement = settings.secrets.object_store_bursts, settings.plan.placement
+    if placement is None or placement.here_kind == "on-site" or key is None:
         return {}
     reading = [f"{action}:{ANONYMISED_BUCKET}" for action in ("Read", "List")]
     writing = [f"{action}:{BURSTS_BUCKET}" for action in ("Read", "Write", "List")]

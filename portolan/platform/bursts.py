@@ -10,9 +10,12 @@ from typing import Any
 from portolan import paths
 from portolan.bundle.view import Bundle
 from portolan.errors import PortolanError
+from portolan.inventory.members import one_cluster
 from portolan.model import Model
 from portolan.sites.loader import load_site
-from portolan.sizing.placement import CLASS_LABEL, KIND_LABEL
+from portolan.sites.locations import DataClass
+from portolan.sites.schema import HostRole
+from portolan.sizing.placement import CLASS_LABEL, KIND_LABEL, REQUIREMENT, PlacementPlan
 from portolan.sizing.plan import Plan
 
 NAMESPACE = "bursts"
@@ -20,6 +23,7 @@ STATE = "portolan.dev/burst"
 STORE_URL = "http://object-store.portolan-system.svc.cluster.local:8333"
 DATA_URI = "s3://anonymised/"
 KUBECTL_SECONDS = 60
+NODES = 2  # the report asks for training over several; where the cloud has only one worker, it is that one
 
 
 class Burst(Model):
@@ -37,6 +41,9 @@ def values(
     plan: Plan, image: str, name: str, seconds: int, data_uri: str = DATA_URI, data_class: str = "anonymised"
 ) -> dict[str, Any]:
     """Return the values of the chart risk-training for a burst: suspended, in the cloud, bounded in time."""
+    assert plan.placement is not None
+    there = plan.placement.hosts_of_kind("cloud")
+    in_the_cloud = sum(host.role is HostRole.WORKER and host.name in there for host in plan.hosts)
     head, workers = plan.service("risk-training-head"), plan.service("risk-training-worker")
     return {
         "image": image,
@@ -49,7 +56,7 @@ def values(
             "replicas": int(workers.replicas),
             "cpuMillicores": int(workers.cpu_millicores),
             "memoryMebibytes": int(workers.memory_mebibytes),
-            "minimumNodes": 2,
+            "minimumNodes": min(NODES, max(1, in_the_cloud)),
         },
         "deadlineSeconds": seconds,
         "suspend": True,
@@ -59,11 +66,50 @@ def values(
     }
 
 
-def submit(site_path: Path, name: str, hours: float | None) -> str:
+def place_for(plan: PlacementPlan, data: DataClass, location: str | None) -> str:
+    """Return the location to which a burst on such data goes: the one that is asked for, else the first that may.
+
+    Raises PortolanError, with the requirement's id, where the data may not be there.
+    """
+    clouds = [one for one in plan.locations if one.kind == "cloud"]
+    names = ", ".join(one.name for one in clouds)
+    chosen = [one for one in plan.locations if one.name == location] if location else clouds
+    if not chosen:
+        raise PortolanError(f"--location {location}", "the site has no such location", f"choose one of: {names}")
+    if chosen[0].kind != "cloud":
+        raise PortolanError(
+            f"--location {location}",
+            "it is on site, where training is the platform's own and nothing bursts",
+            f"choose one of: {names}",
+        )
+    for one in chosen:
+        if data in one.data:
+            return one.name
+    raise PortolanError(
+        f"burst on {data.value} data",
+        f"{REQUIREMENT}: sensitive data stay in the local data centre, and {', '.join(one.name for one in chosen)} is "
+        "in the cloud",
+        "let it learn from anonymised or public data, or train on site: portolan platform up SITE",
+    )
+
+
+def submit(
+    site_path: Path,
+    name: str,
+    hours: float | None,
+    data: DataClass = DataClass.ANONYMISED,
+    location: str | None = None,
+) -> str:
     """Put a training job into the queue and return its name.
 
-    Raises PortolanError where the site has no locations, the time is over the limit, or the cluster refuses.
+    Where each location has a cluster of its own, it goes to the queue of the one where such data may be.
+    Raises PortolanError where the site has no locations, the data may not go there, the time is over the limit, or the
+    cluster refuses.
     """
+    placement = _plan(site_path).placement
+    assert placement is not None
+    where = place_for(placement, data, location)
+    site_path = one_cluster(site_path, where) if placement.clusters == "one-a-location" else site_path
     plan = _plan(site_path)
     assert plan.placement is not None
     limit = plan.placement.bursts.seconds_per_job
@@ -75,7 +121,7 @@ def submit(site_path: Path, name: str, hours: float | None) -> str:
             "give fewer --hours, or raise locations.bursts.hours_per_job in the site file",
         )
     bundle = Bundle.open(paths.cache())
-    wanted = values(plan, bundle.reference("risk-training"), name, seconds)
+    wanted = values(plan, bundle.reference("risk-training"), name, seconds, data_class=data.value)
     chart = paths.REPOSITORY / "charts" / "risk-training"
     command = [str(bundle.binary("helm")), "template", name, str(chart), "--namespace", NAMESPACE, "--skip-tests"]
     rendered = subprocess.run(
@@ -89,7 +135,7 @@ def submit(site_path: Path, name: str, hours: float | None) -> str:
 
 def bursts(site_path: Path) -> tuple[Burst, ...]:
     """Return the queue's jobs, the oldest first."""
-    _plan(site_path)
+    site_path = queue_of(site_path)
     document = json.loads(_kubectl(site_path, "get", "rayjobs.ray.io", "--namespace", NAMESPACE, "--output", "json"))
     found = sorted(document["items"], key=lambda one: one["metadata"]["creationTimestamp"])
     return tuple(
@@ -107,9 +153,19 @@ def bursts(site_path: Path) -> tuple[Burst, ...]:
 
 def spent(site_path: Path) -> dict[str, float]:
     """Return the node-hours of each month: what bursts took, and what running ones have reserved."""
+    site_path = queue_of(site_path)
     ledger = ["get", "configmap", "burst-ledger", "--namespace", "portolan-system", "--output", "json"]
     months = json.loads(json.loads(_kubectl(site_path, *ledger)).get("data", {}).get("ledger.json", "{}"))
     return {month: round(sum(jobs.values()), 4) for month, jobs in sorted(months.items())}
+
+
+def queue_of(site_path: Path, location: str | None = None) -> Path:
+    """Return the site file of the cluster that has the queue: the cloud's own where each location has one."""
+    placement = _plan(site_path).placement
+    assert placement is not None
+    if placement.clusters == "stretched" or placement.here is not None:
+        return site_path
+    return one_cluster(site_path, place_for(placement, DataClass.PUBLIC, location))
 
 
 def _plan(site_path: Path) -> Plan:

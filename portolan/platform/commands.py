@@ -73,11 +73,20 @@ def burst_submit(
     site: SITE,
     name: Annotated[str, typer.Option(help="Name of the job; lower case, digits, hyphens.")],
     hours: Annotated[float | None, typer.Option(help="Time it may take; the site's limit without it.")] = None,
+    data_class: Annotated[
+        str, typer.Option(help="What it learns from: anonymised or public; sensitive data stay on site.")
+    ] = "anonymised",
+    location: LOCATION = None,
 ) -> None:
     """Put a training on anonymised declarations into the queue; it starts when limits and the line allow."""
+    from portolan.errors import PortolanError
     from portolan.platform.bursts import submit
+    from portolan.sites.locations import DataClass
 
-    submit(site, name, hours)
+    if data_class not in {one.value for one in DataClass}:
+        known = ", ".join(one.value for one in DataClass)
+        raise PortolanError(f"--data-class {data_class}", "is no class of data", f"give one of {known}")
+    submit(site, name, hours, DataClass(data_class), location)
     people.print(f"{name} waits in the queue: portolan burst list {site}", markup=False, soft_wrap=True)
 
 

@@ -19,7 +19,7 @@ from portolan.files import write_atomically
 from portolan.inventory.members import refuse_several
 from portolan.platform import pki
 from portolan.platform.pki import ServingCertificate
-from portolan.platform.secrets import PlatformSecrets, generate_access_key, load_secrets
+from portolan.platform.secrets import AccessKey, PlatformSecrets, generate_access_key, load_secrets, shared_key
 from portolan.platform.toolchain import Toolchain, find
 from portolan.sites.loader import load_site
 from portolan.sites.schema import Site
@@ -181,7 +181,8 @@ def _passphrase(places: Places) -> None:
 
 
 def _secrets(site: Site, places: Places, renew: bool) -> None:
-    bursts = site.locations is not None
+    bursts = site.locations is not None or site.member_of is not None
+    carrier = carrier_key(site)
     now = pki.utc_now()
     if not places.secrets.is_file():
         authority = pki.make_authority(now)
@@ -189,6 +190,7 @@ def _secrets(site: Site, places: Places, renew: bool) -> None:
             object_store_administrator=generate_access_key(),
             object_store_risk_scoring=generate_access_key(),
             object_store_bursts=generate_access_key() if bursts else None,
+            object_store_carrier=carrier,
             authority=authority,
             kserve_webhook=pki.issue(authority, WEBHOOK_NAMES, now),
         )
@@ -199,8 +201,17 @@ def _secrets(site: Site, places: Places, renew: bool) -> None:
         renewed = renewed_certificates(known, endpoint_names(site, places)) if renew else known
         if bursts and known.object_store_bursts is None:  # the site got its locations later
             renewed = renewed.model_copy(update={"object_store_bursts": generate_access_key()})
+        if carrier is not None:
+            renewed = renewed.model_copy(update={"object_store_carrier": carrier})
         if renewed != known:
             write_atomically(places.secrets, renewed.model_dump_json(indent=2))
+
+
+def carrier_key(site: Site) -> AccessKey | None:
+    """Return the key by which data are carried between the clusters of a site; None for a site of one cluster."""
+    if site.member_of is None:
+        return None
+    return shared_key(paths.site_state(site.member_of.site) / "secrets" / "carrier.json")
 
 
 def endpoint_names(site: Site, places: Places) -> tuple[str, ...]:

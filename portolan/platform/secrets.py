@@ -29,6 +29,7 @@ class PlatformSecrets(Model):
     object_store_administrator: AccessKey
     object_store_risk_scoring: AccessKey
     object_store_bursts: AccessKey | None = None  # of a site with several locations
+    object_store_carrier: AccessKey | None = None  # who carries anonymised data to the cloud's own cluster
     authority: Authority
     kserve_webhook: ServingCertificate
     metrics_server: ServingCertificate | None = None  # secrets of before have none, until the platform is put up again
@@ -53,6 +54,23 @@ def generate_access_key() -> AccessKey:
         access_key="".join(secrets.choice(alphabet) for _ in range(20)),
         secret_key=secrets.token_urlsafe(30),
     )
+
+
+def shared_key(path: Path) -> AccessKey:
+    """Return the key that all clusters of a site share, made where it is not there yet.
+
+    Raises PortolanError where the file is damaged.
+    """
+    from portolan.files import write_atomically
+
+    if not path.is_file():
+        write_atomically(path, generate_access_key().model_dump_json())
+    try:
+        return AccessKey.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise PortolanError(
+            str(path), "not a key of the object store", "remove it and run `portolan platform up SITE`: one is made"
+        ) from error
 
 
 def load_secrets(path: Path) -> PlatformSecrets:

@@ -17,6 +17,9 @@ VOLUME_BYTES = 10 * 2**30
 def connect(settings: Settings) -> Cluster:
     """Return the existing cluster of the plan, as the platform sees it."""
     plan = settings.plan
+    # In one location's own cluster every host is on the same side.
+    stretched = plan.placement is not None and plan.placement.here is None
+    elsewhere = plan.placement.hosts_of_kind("cloud") if plan.placement and stretched else ()
     workers = tuple(host for host in plan.hosts if host.role is HostRole.WORKER)
     return Cluster(
         provider=kubernetes.Provider(
@@ -33,7 +36,7 @@ def connect(settings: Settings) -> Cluster:
             count_per_host=VOLUMES_PER_HOST,
             capacity_bytes=VOLUME_BYTES,
             hosts=tuple(host.name for host in workers),
-            hosts_in_cloud=plan.placement.hosts_of_kind("cloud") if plan.placement else (),
+            hosts_in_cloud=elsewhere,
         ),
         object_store="in-cluster",
         node_pools=tuple(
@@ -49,7 +52,6 @@ def connect(settings: Settings) -> Cluster:
         addresses=tuple(
             settings.addresses[host.name]
             for host in workers
-            if host.name in settings.addresses
-            and not (plan.placement and host.name in plan.placement.hosts_of_kind("cloud"))
+            if host.name in settings.addresses and host.name not in elsewhere
         ),
     )

@@ -39,6 +39,9 @@ class BurstsArgs:
     anonymised_uri: str
     store_url: str
     credentials_secret: str
+    # Of a site with a cluster in each location, the cloud's has the queue, and the one on site anonymises.
+    queues: bool = True
+    anonymises: bool = True
 
 
 def burst_namespace(plan: Plan, pod_security: str, labels: Mapping[str, str]) -> NamespaceSpec:
@@ -67,19 +70,21 @@ class Bursts(Capability):
         programs = {
             file: (args.programs / file).read_text(encoding="utf-8") for file in ("burst_queue.py", "anonymise.py")
         }
-        # The ledger holds what was spent: it is made once, and never put back to nothing.
-        ledger = KubernetesObject(
-            _ledger(args),
-            pulumi.ResourceOptions.merge(self.child(), pulumi.ResourceOptions(ignore_changes=["data"])),
-        )
-        accounts = [KubernetesObject(document, self.child()) for document in _accounts(args)]
         scripts = [KubernetesObject(document, self.child()) for document in _programs(args, programs)]
-        KubernetesObject(_queue(args, programs), self.child(ledger, *accounts, *scripts))
-        KubernetesObject(
-            _anonymising(args, programs),
-            self.child(*scripts, replace_on_changes=["spec"], delete_before_replace=True),
-        )
-        self.queue = pulumi.Output.from_input(QUEUE)
+        if args.queues:
+            # The ledger holds what was spent: it is made once, and never put back to nothing.
+            ledger = KubernetesObject(
+                _ledger(args),
+                pulumi.ResourceOptions.merge(self.child(), pulumi.ResourceOptions(ignore_changes=["data"])),
+            )
+            accounts = [KubernetesObject(document, self.child()) for document in _accounts(args)]
+            KubernetesObject(_queue(args, programs), self.child(ledger, *accounts, *scripts))
+        if args.anonymises:
+            KubernetesObject(
+                _anonymising(args, programs),
+                self.child(*scripts, replace_on_changes=["spec"], delete_before_replace=True),
+            )
+        self.queue = pulumi.Output.from_input(QUEUE if args.queues else "")
         self.register_outputs({"queue": self.queue})
 
 
@@ -105,10 +110,10 @@ def _programs(args: BurstsArgs, programs: Mapping[str, str]) -> list[Document]:
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
     queue = {"burst_queue.py": programs["burst_queue.py"], "limits.json": limits(args)}
-    return [
-        mounted(QUEUE, args.system_namespace, queue),
-        mounted("anonymise", args.data_namespace, {"anonymise.py": programs["anonymise.py"]}),
-    ]
+    wanted = [mounted(QUEUE, args.system_namespace, queue)] if args.queues else []
+    if args.anonymises:
+        wanted.append(mounted("anonymise", args.data_namespace, {"anonymise.py": programs["anonymise.py"]}))
+    return wanted
 
 
 def _accounts(args: BurstsArgs) -> list[Document]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from portolan.sites.locations import DataClass
+from portolan.sizing.placement import NAMESPACE_CLASSES
 from portolan.sizing.plan import Plan
 from stacks.platform.namespaces import NamespaceSpec
 
@@ -34,6 +36,17 @@ def namespace_specs(
             labels=labels.get(namespace, {}),
         )
         for namespace, names in _services(plan).items()
+        if any(plan.has_service(name) for name in names) and _is_here(plan, namespace)
+    )
+
+
+def _is_here(plan: Plan, namespace: str) -> bool:
+    """Tell whether a namespace is in this cluster: one in the cloud has none for what is sensitive."""
+    in_the_cloud = plan.placement is not None and plan.placement.here_kind == "cloud"
+    return (
+        not in_the_cloud
+        or NAMESPACE_CLASSES.get(namespace) is not DataClass.SENSITIVE
+        or namespace in (plan.placement.namespaces if plan.placement else ())
     )
 
 

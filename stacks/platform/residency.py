@@ -14,7 +14,15 @@ from typing import Any
 import pulumi
 
 from portolan.sites.locations import DataClass
-from portolan.sizing.placement import CLASS_LABEL, KIND_LABEL, LOCATION_LABEL, REQUIREMENT, ZONE_LABEL, PlacementPlan
+from portolan.sizing.placement import (
+    CLASS_LABEL,
+    KIND_LABEL,
+    LOCATION_LABEL,
+    NAMESPACE_CLASSES,
+    REQUIREMENT,
+    ZONE_LABEL,
+    PlacementPlan,
+)
 from stacks.platform.capability import Capability
 from stacks.platform.objects import Document, create
 
@@ -38,7 +46,12 @@ class Residency(Capability):
 
     def __init__(self, name: str, args: ResidencyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("Residency", name, opts)
-        documents = admission(args.placement, args.storage_classes_on_site)
+        in_the_cloud = args.placement.here_kind == "cloud"
+        documents = (
+            refusal_of_sensitive(args.placement)
+            if in_the_cloud
+            else admission(args.placement, args.storage_classes_on_site)
+        )
         create([*documents, *egress(args.placement)], self)
         self.policies = pulumi.Output.from_input(
             [one["metadata"]["name"] for one in documents if one["kind"] == "ValidatingAdmissionPolicy"]
@@ -99,13 +112,55 @@ def admission(placement: PlacementPlan, storage_classes_on_site: Sequence[str]) 
                 )
             ],
         ),
-        *_policy(
-            "portolan-bursts",
-            [_rule("ray.io", "v1", "rayjobs", "CREATE", "UPDATE")],
-            {"matchLabels": {CLASS_LABEL: DataClass.ANONYMISED.value}},
-            [_check(*pair) for pair in _burst_rules(placement)],
-        ),
+        *_bursts(placement),
     ]
+
+
+def refusal_of_sensitive(placement: PlacementPlan) -> list[dict[str, Any]]:
+    """Return the policies of a cluster that is in the cloud whole: nothing that says it is sensitive may be there."""
+    label = f"'{CLASS_LABEL}'"
+    on_site = sorted(name for name, data in NAMESPACE_CLASSES.items() if data is DataClass.SENSITIVE)
+    names = [name for name in on_site if name not in placement.namespaces]
+    calm = (
+        f"!(has(object.metadata.labels) && {label} in object.metadata.labels && "
+        f"object.metadata.labels[{label}] == '{SENSITIVE}')"
+    )
+    where = f"{HOLDS}, and this cluster is in the cloud (location {placement.here})"
+    return [
+        *_policy(
+            "portolan-no-sensitive-namespaces",
+            [_rule("", "v1", "namespaces", "CREATE", "UPDATE")],
+            {},
+            [
+                _check(calm, f"'{where}: namespace ' + object.metadata.name + ' says that it holds sensitive data'"),
+                _check(
+                    f"!(object.metadata.name in {_list(names)})",
+                    f"'{where}: namespace ' + object.metadata.name + ' belongs to the cluster on site'",
+                ),
+            ],
+        ),
+        *_policy(
+            "portolan-no-sensitive-work",
+            [
+                _rule("", "v1", "pods", "CREATE", "UPDATE"),
+                _rule("", "v1", "persistentvolumeclaims", "CREATE", "UPDATE"),
+                _rule("batch", "v1", "jobs", "CREATE", "UPDATE"),
+                _rule("ray.io", "v1", "rayjobs", "CREATE", "UPDATE"),
+            ],
+            {},
+            [_check(calm, f"'{where}: what is made here says by its label {CLASS_LABEL} that it is sensitive'")],
+        ),
+        *_bursts(placement),
+    ]
+
+
+def _bursts(placement: PlacementPlan) -> list[dict[str, Any]]:
+    return _policy(
+        "portolan-bursts",
+        [_rule("ray.io", "v1", "rayjobs", "CREATE", "UPDATE")],
+        {"matchLabels": {CLASS_LABEL: DataClass.ANONYMISED.value}},
+        [_check(*pair) for pair in _burst_rules(placement)],
+    )
 
 
 def _pod_rules(clouds: Sequence[str], hosts: Sequence[str]) -> list[tuple[str, str]]:

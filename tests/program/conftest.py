@@ -121,8 +121,7 @@ def settings(plan, secrets, bundle):
 
 def run_program(settings, helm):
     """Run the program once and return everything that it registered."""
-    from stacks.clusters import existing
-    from stacks.program import build
+    from stacks.entry import declare
 
     recorder = Recorder(helm)
     loop = asyncio.new_event_loop()
@@ -130,9 +129,7 @@ def run_program(settings, helm):
     pulumi.runtime.set_mocks(recorder, project="portolan", stack="sandbox")
 
     with contextlib.closing(loop):
-        loop.run_until_complete(
-            pulumi.runtime.stack.run_pulumi_func(lambda: build(settings, existing.connect(settings)))
-        )
+        loop.run_until_complete(pulumi.runtime.stack.run_pulumi_func(lambda: declare(settings)))
     return recorder
 
 

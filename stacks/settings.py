@@ -72,7 +72,7 @@ def load() -> Settings:
         )
     return Settings(
         plan=value,
-        sources=Sources.open(),
+        sources=Sources.open(config.get("registry") or ""),
         secrets=load_secrets(_file("PORTOLAN_SECRETS")),
         # A cluster in the cloud is made by the stack itself.
         kubeconfig=Path() if value.host_provider == "cloud" else _file("KUBECONFIG"),

@@ -65,6 +65,28 @@ def register(app: typer.Typer) -> None:
         ]
         table("bundle", ("kind", "name", "version", "source", "MiB", "sha256"), rows)
 
+    @bundle.command("push")
+    def push(
+        registry: str = typer.Argument(help="HOST[:PORT][/FOLDER], for example of ECR with the site's name."),
+        only: list[str] = typer.Option([], "--only", help="Only this image of the bundle; repeatable."),
+        authfile: Path | None = typer.Option(None, help="Credentials that `buildah login --authfile` wrote."),
+        output: Format = typer.Option(Format.TABLE, "--output", "-o", help="How the document is printed."),
+    ) -> None:
+        """Put the platform's images into a private registry, from which a rented cluster pulls them."""
+        from portolan import paths
+        from portolan.bundle import push as pushing
+        from portolan.bundle.view import Bundle
+
+        cache = paths.cache()
+        done = pushing.push(
+            Bundle.open(cache), cache, registry, only, authfile, lambda line: people.print(line, markup=False)
+        )
+        if output is Format.TABLE:
+            table(registry, ("image", "reference", "digest"), [(one.name, one.reference, one.digest) for one in done])
+        else:
+            emit({"images": [one.model_dump() for one in done]}, output)
+        people.print(f"now say so to the stack: pulumi config set portolan:registry {registry}", markup=False)
+
     @bundle.command("path")
     def path(name: str = typer.Argument(help="An entry, for example helm or kserve-crd.")) -> None:
         """Print the path of an entry."""

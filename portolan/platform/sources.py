@@ -7,6 +7,7 @@ from pathlib import Path
 
 from portolan import paths
 from portolan.bundle.lock import load_lock
+from portolan.bundle.push import require_registry, target
 from portolan.bundle.view import Bundle
 
 
@@ -15,18 +16,20 @@ class Sources:
     """A view of the bundle that speaks in the program's words."""
 
     bundle: Bundle
+    registry: str = ""  # where `portolan bundle push` put the images; empty: their official names
 
     @staticmethod
-    def open() -> Sources:
+    def open(registry: str = "") -> Sources:
         """Open the bundle in the cache.
 
         Raises PortolanError where there is none.
         """
-        return Sources(Bundle.open(paths.cache()))
+        return Sources(Bundle.open(paths.cache()), require_registry(registry) if registry else "")
 
     def image(self, name: str) -> str:
         """Return the full reference of an image, for example of `risk-scoring`."""
-        return self.bundle.reference(name)
+        reference = self.bundle.reference(name)
+        return target(self.registry, reference) if self.registry else reference
 
     def chart(self, name: str) -> Path:
         """Return the directory of an upstream chart."""

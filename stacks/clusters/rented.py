@@ -28,7 +28,18 @@ RETENTION_DAYS = 365  # an assumption: the report names no term for audit logs
 # What every cloud keeps objects in, and which of them training and scoring may use.
 BUCKETS = ("declarations", "models", "backups", "logs")
 WORKLOAD_BUCKETS = ("declarations", "models")
-REPOSITORIES = ("risk-scoring", "risk-training")
+# Where `portolan bundle push` puts the images that pods of the platform name.
+REPOSITORIES = (
+    "chrislusf/seaweedfs",
+    "customs-models",
+    "declarations",
+    "kserve/kserve-controller",
+    "kserve/storage-initializer",
+    "kuberay/operator",
+    "metrics-server/metrics-server",
+    "risk-scoring",
+    "risk-training",
+)
 WORKLOAD_NAMESPACE, WORKLOAD_ACCOUNT = "risk-scoring", "risk-scoring"
 
 

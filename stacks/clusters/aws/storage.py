@@ -41,7 +41,7 @@ class Stores(pulumi.ComponentResource):
             )
         for repository in REPOSITORIES:
             ecr.Repository(
-                repository,
+                repository.rsplit("/", 1)[-1],
                 name=f"{args.name}/{repository}",
                 image_tag_mutability="IMMUTABLE",
                 image_scanning_configuration=ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),

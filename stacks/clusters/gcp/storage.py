@@ -11,7 +11,7 @@ import pulumi_gcp.storage as storage
 
 from stacks.clusters.gcp.keys import Keys
 from stacks.clusters.gcp.network import Network
-from stacks.clusters.rented import BUCKETS, REPOSITORIES, RentedArgs
+from stacks.clusters.rented import BUCKETS, RentedArgs
 
 # A regional instance is in three zones: from 1 TiB to 100 TiB in steps of 256 GiB (Filestore, service tiers, 2025).
 SMALLEST_FILES, LARGEST_FILES, FILES_STEP = 1024, 102_400, 256
@@ -73,21 +73,18 @@ class Stores(pulumi.ComponentResource):
             labels=args.labels,
             opts=pulumi.ResourceOptions(parent=self, protect=True, depends_on=[*keys.may_use, network.peering]),
         )
-        self.repositories = [
-            artifactregistry.Repository(
-                one,
-                repository_id=f"{args.name}-{one}",
-                location=args.plan.region,
-                format="DOCKER",
-                kms_key_name=keys.key_id,
-                docker_config=artifactregistry.RepositoryDockerConfigArgs(immutable_tags=True),
-                vulnerability_scanning_config=artifactregistry.RepositoryVulnerabilityScanningConfigArgs(
-                    enablement_config="INHERITED"
-                ),
-                labels=args.labels,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=list(keys.may_use)),
-            )
-            for one in REPOSITORIES
-        ]
+        artifactregistry.Repository(  # it takes any number of images
+            "images",
+            repository_id=f"{args.name}-images",
+            location=args.plan.region,
+            format="DOCKER",
+            kms_key_name=keys.key_id,
+            docker_config=artifactregistry.RepositoryDockerConfigArgs(immutable_tags=True),
+            vulnerability_scanning_config=artifactregistry.RepositoryVulnerabilityScanningConfigArgs(
+                enablement_config="INHERITED"
+            ),
+            labels=args.labels,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(keys.may_use)),
+        )
         self.files_name = files.name
         self.register_outputs({"files_name": self.files_name})

@@ -124,7 +124,7 @@ def push(
             try:
                 call(entry, "push", "--quiet", *access, f"--digestfile={digest}", identity, f"docker://{there}")
             except PortolanError as error:
-                raise explained(error, there) from error
+                raise explained(error, there, _last_words(log)) from error
             done.append(Pushed(name=entry.name, reference=there, digest=digest.read_text(encoding="ascii").strip()))
             call(entry, "rmi", "--force", identity)
     finally:
@@ -132,9 +132,16 @@ def push(
     return done
 
 
-def explained(error: PortolanError, there: str) -> PortolanError:
-    """Return a failed push in words, with what to do; what nobody foresaw stays as it is."""
+def explained(error: PortolanError, there: str, said: str) -> PortolanError:
+    """Return a failed push in words, with what to do; the rest stays as it is. `said` is all that it said."""
     for pattern, what, remedy in FAULTS:
-        if re.search(pattern, error.what):
-            return PortolanError(there, f"{what} ({error.what})", remedy)
+        if re.search(pattern, said):
+            return PortolanError(there, f"{what}: {said.rsplit(': ', 1)[-1]}", remedy)
     return PortolanError(there, error.what, error.remedy)
+
+
+def _last_words(log: Path) -> str:
+    """Return the last line of a log: the program's own error, whole, without the names that it was given."""
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    # What comes before the reason are digests and addresses, whose digits look like codes of answers.
+    return re.sub(r"sha256:[0-9a-f]+|docker://\S+|\"[^\"]*\"", "", lines[-1]) if lines else ""

@@ -45,13 +45,34 @@ def astray(pods: list[tuple[str, str, str]], sensitive: set[str], in_the_cloud: 
     ]
 
 
+def probe_namespace() -> dict[str, Any]:
+    """Return a namespace that says of itself what none in the cloud may say."""
+    return {"metadata": {"name": "portolan-probe", "labels": {CLASS_LABEL: DataClass.SENSITIVE.value}}}
+
+
+def kept_out(world: World, sensitive: set[str]) -> Reading:
+    """Return whether a cluster that is in the cloud whole has nothing sensitive, and refuses it (dry run)."""
+    from kubernetes import client
+
+    if sensitive:
+        return Reading(False, detail=f"namespaces {', '.join(sorted(sensitive))} hold sensitive data in the cloud")
+    try:
+        world.core.create_namespace(probe_namespace(), dry_run="All", _request_timeout=TIMEOUT_SECONDS)
+    except client.ApiException as error:
+        if REQUIREMENT in str(error.body):
+            return Reading(True, detail="no namespace of this cluster is sensitive, and one that says so is refused")
+        return Reading(False, detail=f"a sensitive namespace is refused for another reason: {error.reason}")
+    return Reading(False, detail="a namespace for sensitive data may be made in the cloud")
+
+
 def residency(world: World, subject: str, statistic: str) -> Reading:
     """Return whether no sensitive pod runs in the cloud, and each sensitive namespace refuses one (dry run)."""
     from kubernetes import client
 
     found = world.core.list_node(_request_timeout=TIMEOUT_SECONDS).items
     in_the_cloud = {one.metadata.name for one in found if (one.metadata.labels or {}).get(KIND_LABEL) == CLOUD}
-    if not in_the_cloud:
+    here = world.plan.placement.here_kind if world.plan.placement else None
+    if not in_the_cloud and here is None:
         return nothing("no node of this cluster is in the cloud: nothing to keep apart")
     namespaces = world.core.list_namespace(_request_timeout=TIMEOUT_SECONDS).items
     sensitive = {
@@ -59,6 +80,8 @@ def residency(world: World, subject: str, statistic: str) -> Reading:
         for one in namespaces
         if (one.metadata.labels or {}).get(CLASS_LABEL) == DataClass.SENSITIVE.value
     }
+    if here == CLOUD:
+        return kept_out(world, sensitive)
     if not sensitive:
         return Reading(False, detail=f"no namespace says by {CLASS_LABEL} that it holds sensitive data")
     pods = world.core.list_pod_for_all_namespaces(_request_timeout=TIMEOUT_SECONDS).items

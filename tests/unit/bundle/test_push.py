@@ -59,7 +59,6 @@ def test_an_image_lies_in_a_real_registry_under_the_name_that_pods_ask_for(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can unpack images here")
-@pytest.mark.usefixtures("guarded")
 def test_credentials_that_are_missing_or_no_longer_good_are_told_with_how_to_sign_in(
     bundle: Bundle, guarded: str, tmp_path: Path
 ) -> None:
@@ -91,7 +90,7 @@ def test_a_registry_that_does_not_answer_is_told(bundle: Bundle, tmp_path: Path)
     ],
 )
 def test_what_registries_answer_gets_a_remedy(said: str, word: str, remedy: str) -> None:
-    told = explained(PortolanError("image x", said, "see why"), "reg/x:1")
+    told = explained(PortolanError("image x", said, "see why"), "reg/x:1", said)
     assert word in told.what
     assert remedy in told.remedy
 

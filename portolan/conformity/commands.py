@@ -84,14 +84,17 @@ def conformity(
     ),
     language: str = typer.Option("en", help="Language of CSV, HTML and PDF: en or fr."),
     public_key: str | None = typer.Option(None, "--public-key", help="The key that signed, where it is another's."),
+    location: LOCATION = None,
 ) -> None:
     """Show, requirement by requirement, what was planned, deployed, checked and found; coverage first.
 
     Exit code 0: no row fails. 1: a row fails. 2: it could not run.
     """
     from portolan.conformity.acceptance_matrix import site_matrix, write_matrix
+    from portolan.inventory.members import one_cluster
     from portolan.requirements.selection import language_of
 
+    site = one_cluster(site, location)
     chosen = language_of(language)
     found = site_matrix(site, past, public_key)
     write_matrix(found, output.value, out, chosen)

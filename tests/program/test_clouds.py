@@ -45,7 +45,7 @@ def test_every_name_is_used_once_a_type(stack):
 @of_each
 def test_every_input_is_of_the_providers_own_type(stack, provider):
     resources = [one for one in stack.resources if one.kind.split(":")[0] == TOKENS[provider]]
-    assert len(resources) >= 40
+    assert len(resources) >= 39
     found = [text for one in resources for text in wrong(dict(one.inputs), arguments_of(one.kind), one.kind)]
     assert found == []
 

@@ -131,9 +131,11 @@ def encryption(
         bool, typer.Option("--rotate", help="Bring in a new key; one that is being brought in is finished first.")
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")] = False,
+    location: LOCATION = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Change the key that encrypts secrets in etcd; without --rotate, finish a change that was cut, if there is one."""
+    site = _cluster(site, location)
     result = _run(site, "encryption.yml", (f"encryption_rotate={rotate}",), check=check)
     if output is Format.TABLE:
         for one in result.changed if check else ():

@@ -48,19 +48,26 @@ def carry(here: Store, there: Store, missing: type[Exception]) -> list[str]:
     return copied
 
 
-def opened(address: str, open_store: Callable[[str], Store]) -> tuple[Store, Store]:
-    """Open the store on site and the other one; a client reads its endpoint and keys when it is made."""
+def opened(
+    address: str, open_store: Callable[[str], Store], forget_keys: Callable[[], None] = lambda: None
+) -> tuple[Store, Store]:
+    """Open the store on site and the other one; a client reads its endpoint and keys when it is made.
+
+    `forget_keys` makes the library read them again: it keeps those of its first client.
+    """
     here = open_store(address)
     os.environ.update({name: os.environ[variable] for name, variable in TARGET.items()})
+    forget_keys()
     return here, open_store(address)
 
 
 def main(address: str) -> None:
     """Carry what lies at `address` on site to the same address of the other store."""
+    import boto3
     from model_server.errors import ServiceError
     from model_server.storage import open_store
 
-    here, there = opened(address, open_store)
+    here, there = opened(address, open_store, boto3.setup_default_session)
     copied = carry(here, there, ServiceError)
     print(f"carried to {os.environ['CARRY_ENDPOINT_URL']}: {', '.join(copied) or 'nothing new'}", flush=True)
 

@@ -8,12 +8,21 @@ from stacks.clusters.interface import Cluster
 from stacks.platform import bursts, kuberay
 from stacks.platform.carrying import Door, DoorArgs
 from stacks.platform.namespaces import Namespaces, NamespacesArgs
-from stacks.platform.object_store import Identity, ObjectStore, ObjectStoreArgs
+from stacks.platform.object_store import Identity, ObjectStore
 from stacks.platform.quotas import namespace_specs
 from stacks.platform.residency import Residency, ResidencyArgs
 from stacks.platform.storage import Storage, StorageArgs
-from stacks.program import ANONYMISED_BUCKET, BURSTS_BUCKET, CREDENTIALS, SYSTEM, burst_identity, namespace_labels
 from stacks.settings import Settings
+from stacks.shared import (
+    ANONYMISED_BUCKET,
+    BURSTS_BUCKET,
+    CREDENTIALS,
+    SYSTEM,
+    burst_identity,
+    namespace_labels,
+    object_store_args,
+    ray_args,
+)
 
 
 def build(settings: Settings, cluster: Cluster) -> None:
@@ -38,16 +47,11 @@ def build(settings: Settings, cluster: Cluster) -> None:
     storage = Storage("storage", StorageArgs(cluster.storage), on_cluster())
     administrator = Identity("administrator", secrets.object_store_administrator, ["Admin"])
     burster = burst_identity(settings)
-    store_plan = plan.service("object-store")
     object_store = ObjectStore(
         "object-store",
-        ObjectStoreArgs(
-            namespace=SYSTEM,
-            image=sources.image("seaweedfs"),
-            storage_class=cluster.storage.class_name,
-            capacity_bytes=min(int(plan.storage.object_store_bytes), cluster.storage.capacity_bytes or 2**62),
-            cpu_millicores=int(store_plan.cpu_millicores),
-            memory_mebibytes=int(store_plan.memory_mebibytes),
+        object_store_args(
+            settings,
+            cluster,
             buckets=(ANONYMISED_BUCKET, BURSTS_BUCKET),
             identities=(
                 administrator,
@@ -64,17 +68,7 @@ def build(settings: Settings, cluster: Cluster) -> None:
         DoorArgs(SYSTEM, [str(one.range) for one in placement.locations]),
         on_cluster(where[SYSTEM], object_store),
     )
-    ray = kuberay.KubeRay(
-        "kuberay",
-        kuberay.KubeRayArgs(
-            manifests=sources.manifests("kuberay"),
-            operator_image=sources.image("kuberay-operator"),
-            replicas=int(plan.service("kuberay-operator").replicas),
-            cpu_millicores=int(plan.service("kuberay-operator").cpu_millicores),
-            memory_mebibytes=int(plan.service("kuberay-operator").memory_mebibytes),
-        ),
-        on_cluster(where[kuberay.NAMESPACE]),
-    )
+    ray = kuberay.KubeRay("kuberay", ray_args(settings), on_cluster(where[kuberay.NAMESPACE]))
     bursts.Bursts(
         "bursts",
         bursts.BurstsArgs(

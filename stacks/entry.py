@@ -7,8 +7,9 @@ import pulumi
 from stacks import bursting
 from stacks.clusters import existing, services
 from stacks.clusters.rented import arguments, rent
-from stacks.program import RISK, build
+from stacks.program import build
 from stacks.settings import Settings
+from stacks.shared import RISK
 
 SERVING_PORT = 8080  # of the container that answers, charts/risk-scoring
 

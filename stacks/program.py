@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from portolan.platform.secrets import AccessKey
 from portolan.sites.schema import HostRole
-from portolan.sizing.placement import CLASS_LABEL
 from portolan.sizing.plan import Plan
 from stacks.clusters.interface import Cluster
 from stacks.platform import bursts, kserve, kuberay, training
@@ -17,22 +15,28 @@ from stacks.platform.declarations import Declarations, DeclarationsArgs
 from stacks.platform.devices import Devices, DevicesArgs
 from stacks.platform.model_registry import ModelRegistry, ModelRegistryArgs
 from stacks.platform.namespaces import Namespaces, NamespacesArgs
-from stacks.platform.object_store import CLIENT_LABEL, REGION, Identity, ObjectStore, ObjectStoreArgs
+from stacks.platform.object_store import REGION, Identity, ObjectStore
 from stacks.platform.quotas import namespace_specs
 from stacks.platform.residency import Residency, ResidencyArgs
 from stacks.platform.risk_scoring import AUDIENCE, RiskScoring, RiskScoringArgs
 from stacks.platform.storage import Storage, StorageArgs
 from stacks.settings import Settings
+from stacks.shared import (
+    ANONYMISED_BUCKET,
+    BURSTS_BUCKET,
+    CREDENTIALS,
+    RISK,
+    SYSTEM,
+    burst_identity,
+    namespace_labels,
+    object_store_args,
+    ray_args,
+)
 from stacks.use_cases import Surroundings, build_use_cases
 
-SYSTEM = "portolan-system"
-RISK = "risk-scoring"
 DECLARATIONS_BUCKET = "declarations"
 MODELS_BUCKET = "models"
 BUCKETS = (DECLARATIONS_BUCKET, MODELS_BUCKET)
-ANONYMISED_BUCKET = "anonymised"  # what bursts learn from
-BURSTS_BUCKET = "bursts"  # what they make
-CREDENTIALS = "object-store-credentials"
 # The report asks for training over several nodes.
 TRAINING_NODES = 2
 
@@ -77,8 +81,8 @@ def build(settings: Settings, cluster: Cluster) -> None:
         on_cluster(where[kserve.NAMESPACE]),
     )
     storage = Storage("storage", StorageArgs(cluster.storage), on_cluster())
-    administrator = _identity("administrator", secrets.object_store_administrator, ["Admin"])
-    scientist = _identity(
+    administrator = Identity("administrator", secrets.object_store_administrator, ["Admin"])
+    scientist = Identity(
         "risk-scoring",
         secrets.object_store_risk_scoring,
         [
@@ -88,16 +92,11 @@ def build(settings: Settings, cluster: Cluster) -> None:
         ],
     )
     burster = burst_identity(settings)
-    store_plan = plan.service("object-store")
     object_store = ObjectStore(
         "object-store",
-        ObjectStoreArgs(
-            namespace=SYSTEM,
-            image=sources.image("seaweedfs"),
-            storage_class=cluster.storage.class_name,
-            capacity_bytes=min(int(plan.storage.object_store_bytes), cluster.storage.capacity_bytes or 2**62),
-            cpu_millicores=int(store_plan.cpu_millicores),
-            memory_mebibytes=int(store_plan.memory_mebibytes),
+        object_store_args(
+            settings,
+            cluster,
             buckets=(*BUCKETS, *_burst_buckets(plan)),
             identities=(administrator, scientist, *burster.values()),
             client_namespaces={SYSTEM: administrator, RISK: scientist} | burster,
@@ -125,17 +124,7 @@ def build(settings: Settings, cluster: Cluster) -> None:
         ),
         on_cluster(where[kserve.NAMESPACE]),
     )
-    ray = kuberay.KubeRay(
-        "kuberay",
-        kuberay.KubeRayArgs(
-            manifests=sources.manifests("kuberay"),
-            operator_image=sources.image("kuberay-operator"),
-            replicas=int(plan.service("kuberay-operator").replicas),
-            cpu_millicores=int(plan.service("kuberay-operator").cpu_millicores),
-            memory_mebibytes=int(plan.service("kuberay-operator").memory_mebibytes),
-        ),
-        on_cluster(where[kuberay.NAMESPACE]),
-    )
+    ray = kuberay.KubeRay("kuberay", ray_args(settings), on_cluster(where[kuberay.NAMESPACE]))
     store_url = f"http://{object_store.host}"
     declarations = Declarations(
         "declarations",
@@ -292,31 +281,6 @@ def _training_nodes(plan: Plan) -> int:
     on_site = plan.placement.hosts_of_kind("on-site")
     workers = [host for host in plan.hosts if host.role is HostRole.WORKER and host.name in on_site]
     return min(TRAINING_NODES, max(1, len(workers)))
-
-
-def namespace_labels(plan: Plan) -> dict[str, dict[str, str]]:
-    """Return the labels of namespaces: who may reach the object store, and which data they hold."""
-    labels = {SYSTEM: {CLIENT_LABEL: "true"}, RISK: {CLIENT_LABEL: "true"}}
-    if plan.placement is not None:
-        if bursts.NAMESPACE in plan.placement.namespaces:
-            labels[bursts.NAMESPACE] = {CLIENT_LABEL: "true"}
-        for namespace, data in plan.placement.namespaces.items():
-            labels.setdefault(namespace, {})[CLASS_LABEL] = data.value
-    return labels
-
-
-def burst_identity(settings: Settings) -> dict[str, Identity]:
-    """Return who bursts are to the object store: they read what is anonymised, and write beside it."""
-    key, placement = settings.secrets.object_store_bursts, settings.plan.placement
-    if placement is None or placement.here_kind == "on-site" or key is None:
-        return {}
-    reading = [f"{action}:{ANONYMISED_BUCKET}" for action in ("Read", "List")]
-    writing = [f"{action}:{BURSTS_BUCKET}" for action in ("Read", "Write", "List")]
-    return {bursts.NAMESPACE: _identity("bursts", key, reading + writing)}
-
-
-def _identity(name: str, key: AccessKey, actions: list[str]) -> Identity:
-    return Identity(name=name, key=key, actions=actions)
 
 
 def _group(plan: Plan, name: str) -> training.WorkerGroup:

@@ -145,13 +145,14 @@ def encryption(
     _print(result, output)
 
 
-def benchmarks(site: SiteFile, output: Output = Format.TABLE) -> None:
+def benchmarks(site: SiteFile, location: LOCATION = None, output: Output = Format.TABLE) -> None:
     """Have lynis and kube-bench look at the hosts; exits with 1 where a finding has no reason to stay."""
     from portolan import paths
     from portolan.errors import EXIT_FAILED, PortolanError
     from portolan.inventory.benchmarks import as_evidence, keep, now, read_reports
     from portolan.sites.loader import load_site
 
+    site = _cluster(site, location)
     loaded = load_site(site)
     if not loaded.security.benchmarks:
         raise PortolanError(str(site), "the site asks for no benchmarks", "add security.benchmarks: true and converge")

@@ -15,7 +15,7 @@ from portolan.model import Model
 from portolan.sites.rules import fault
 
 if TYPE_CHECKING:
-    from portolan.sites.schema import Hosts
+    from portolan.sites.hosts import Hosts
 
 
 class Gpu(NamedTuple):

@@ -10,7 +10,7 @@ from portolan.model import Model
 from portolan.sites.rules import DnsLabel, fault
 
 if TYPE_CHECKING:
-    from portolan.sites.schema import Hosts
+    from portolan.sites.hosts import Hosts
 
 # A group as an issuer spells it: a name, a path of Keycloak's, an identity of Entra's.
 TokenGroup = Annotated[str, Field(pattern=r"^[^\s:][^\s]{0,254}$")]

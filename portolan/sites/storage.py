@@ -11,7 +11,7 @@ from portolan.model import Model
 from portolan.sites.rules import DnsLabel, fault
 
 if TYPE_CHECKING:
-    from portolan.sites.schema import Hosts
+    from portolan.sites.hosts import Hosts
 
 # XFS keeps twelve characters of a label.
 DiskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,11}$")]

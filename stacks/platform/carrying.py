@@ -14,13 +14,13 @@ import pulumi_kubernetes as kubernetes
 
 from portolan.platform.secrets import AccessKey
 from portolan.sizing.placement import PlannedLocation
+from stacks.platform.bursts import PART
 from stacks.platform.capability import Capability
 from stacks.platform.object_store import LABELS, REGION, RESTRICTED, S3_PORT
 from stacks.platform.objects import KubernetesObject
 
 NODE_PORT: Final = 30833  # of the store in the cloud's cluster, on every host there
 SCHEDULE: Final = "*/2 * * * *"  # what has arrived is only compared, so often costs little
-PART = {"app.kubernetes.io/part-of": "portolan"}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from portolan.bundle.push import target
 from portolan.sites.links import Rdma
 from portolan.sizing.devices import PARTITIONS_LABEL, DevicePlan
 from stacks.platform.capability import Capability
@@ -207,12 +208,8 @@ class Devices(Capability):
 
 
 def mirrored(image: str, registry: str | None) -> str:
-    """Return an image as the site's registry has it: the path below the publisher's host stays.
-
-    >>> mirrored("nvcr.io/nvidia/k8s-device-plugin:v0.17.4", "registry.example:5000/mirror")
-    'registry.example:5000/mirror/nvidia/k8s-device-plugin:v0.17.4'
-    """
-    return image if registry is None else f"{registry}/{image.partition('/')[2]}"
+    """Return an image as the site's registry has it; its official name where the site names none."""
+    return image if registry is None else target(registry, image)
 
 
 def layouts_document(plan: DevicePlan) -> str:

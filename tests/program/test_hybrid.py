@@ -88,7 +88,7 @@ def test_the_queue_has_the_plans_limits_and_few_rights(hybrid, hybrid_plan):
 
 
 def test_bursts_read_what_is_anonymised_and_cannot_read_declarations(settings, hybrid_plan, secrets):
-    from stacks.program import burst_identity
+    from stacks.shared import burst_identity
 
     with_bursts = secrets.model_copy(update={"object_store_bursts": generate_access_key()})
     (identity,) = burst_identity(replace(settings, plan=hybrid_plan, secrets=with_bursts)).values()

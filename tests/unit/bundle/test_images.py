@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from portolan.bundle.network import Sources
 from portolan.bundle.workshop import Workshop
 from portolan.errors import PortolanError
 
+pytest_plugins = ["tests.support.registry"]
 REFERENCE = "registry.k8s.io/pause:3.10.2"
 
 
@@ -37,28 +36,6 @@ def manifest(archive: Path) -> dict[str, object]:
         assert stream is not None
         (only,) = json.loads(stream.read())
     return dict(only)
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[str]:
-    """A real, empty image registry on this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    settings = tmp_path / "registry.yml"
-    settings.write_text(
-        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {tmp_path}/registry}}}}\n"
-        f"http: {{addr: '{address}'}}\n"
-    )
-    process = subprocess.Popen(["docker-registry", "serve", str(settings)], stderr=subprocess.DEVNULL)
-    for _ in range(100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", int(address.split(":")[1]))) == 0:
-                break
-        time.sleep(0.05)
-    yield address
-    process.terminate()
-    process.wait()
 
 
 def test_a_built_image_carries_its_official_reference_and_a_numeric_user(workshop: Workshop, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 # `make up` builds the whole platform of SITE; `make test` proves it. `make help` lists the rest.
 SITE ?= sites/sandbox.yaml
 TESTS ?= tests
+# Tests that need no running site: they take every processor there is.
+ALONE := tests/unit tests/program tests/charts
 # Each has tests of its own, run with its own settings.
 SERVICES := model_server risk_scoring text_encoder valuation hs_classification xray_inspection declaration_router \
   language_assistant
@@ -42,7 +44,8 @@ test: prepare ## All tests; starts the sandbox that they need, and runs the scen
 	@for service in $(SERVICES); do \
 	  pytest --config-file services/$$service/pyproject.toml --rootdir services/$$service services/$$service/tests || exit 1; \
 	done
-	@pytest $(TESTS)
+	@$(if $(filter tests,$(TESTS)),pytest --numprocesses auto --dist loadfile $(ALONE))
+	@pytest $(TESTS) $(if $(filter tests,$(TESTS)),$(ALONE:%=--ignore %))
 
 scenario: prepare ## Run one long test in a sandbox of its own: make scenario NAME (without NAME: list them)
 	@python -m tests.scenarios $(NAME)

@@ -40,6 +40,7 @@ def preflight_problems(
     virtual_address: str,
     release: str,
     operators: list[str] | None = None,
+    serves_nfs_by_kernel: bool = False,
 ) -> list[str]:
     """Return every reason why this host cannot become a node, each with its remedy; none where it can.
 
@@ -116,6 +117,13 @@ def preflight_problems(
             problem(
                 "the host carries a Kubernetes control plane that Portolan did not make",
                 "take it down first (sudo kubeadm reset), or take the host out of the site file",
+            )
+        )
+    if serves_nfs_by_kernel and ("nfsd" not in probe["file_systems"] or probe["container"]):
+        found.append(
+            problem(
+                "the site asks for the kernel's NFS server, and the host's kernel has none of its own",
+                "give `storage.nfs_server: ganesha`, or `auto`",
             )
         )
     if network_plugin != "bridge" and network_plugin not in charts:

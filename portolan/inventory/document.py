@@ -8,7 +8,7 @@ from typing import Any
 from portolan.inventory.devices import device_labels, host_devices, site_devices
 from portolan.inventory.hosts import MadeHost
 from portolan.inventory.identity import site_identity
-from portolan.inventory.parts import host_part_variables
+from portolan.inventory.parts import host_part_variables, part_variables
 from portolan.model import Model
 from portolan.sites.locations import Tunnel
 from portolan.sites.schema import Host, HostRole, Location, Pool, Site
@@ -86,6 +86,7 @@ def site_variables(sources: Sources) -> dict[str, Any]:
         "portolan_binaries": list(sources.binaries),
         "portolan_images": list(sources.images),
         **location_variables(sources),
+        **part_variables(site),
         **site_devices(sources.site),
         **site_identity(sources.site, sources.authorities),
         **versions(sources),

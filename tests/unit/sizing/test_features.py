@@ -12,6 +12,7 @@ from tests.unit.sites.test_devices import site as site_with_devices
 OTHER = ("accelerated", "linked", "directory_server", "directory_member")
 DIRECTORY = {"directory": {"domain": "customs.example", "server": "control-1"}}
 DISK = {"host": "worker-1", "name": "data", "device": "/dev/vdb", "mount": "/srv/data"}
+SHARE = {"name": "data", "host": "worker-1", "path": "/srv/data", "mounted_on": ["worker-2"]}
 
 
 def site(storage: object = None, **security: object) -> Site:
@@ -27,7 +28,7 @@ def test_every_host_has_a_firewall_unless_the_site_says_otherwise():
 def test_every_feature_names_lines_that_the_report_has():
     known = {row.id for row in load_requirements().rows}
     guarded = site(
-        storage={"disks": [DISK]},
+        storage={"disks": [DISK], "shares": [SHARE]},
         file_integrity=True,
         ban_repeated_failures=True,
         benchmarks=True,

@@ -7,6 +7,8 @@ from datetime import datetime
 
 # Who may already listen on Kubernetes' ports: an earlier run's own.
 OWN_PROCESSES = {"kube-apiserver", "kube-controller", "kube-scheduler", "kubelet", "etcd", "haproxy"}
+# Of a load balancer, whichever it was.
+BALANCED_PORTS = {8404, 8443}
 
 
 def problem(what: str, remedy: str) -> str:
@@ -87,7 +89,7 @@ def preflight_problems(
             )
         )
     for port, process in sorted(probe["listeners"].items(), key=lambda pair: int(pair[0])):
-        if process not in OWN_PROCESSES:
+        if process not in OWN_PROCESSES and not (process == "nginx" and int(port) in BALANCED_PORTS):
             found.append(
                 problem(
                     f"port {port} is taken by the process {process}",

@@ -76,6 +76,7 @@ def site_variables(sources: Sources) -> dict[str, Any]:
         "network_services": str(site.network.services),
         "network_plugin": site.network.plugin,
         "network_virtual_address": str(site.virtual_address or ""),
+        "network_load_balancer": site.network.load_balancer,
         "network_published": [one.model_dump(mode="json") for one in site.network.published],
         **api_endpoint(sources),
         "security_operators": [str(one) for one in site.security.operators],

@@ -81,6 +81,7 @@ def site_variables(sources: Sources) -> dict[str, Any]:
         **api_endpoint(sources),
         "security_operators": [str(one) for one in site.security.operators],
         "security_clients": [str(one) for one in site.security.clients],
+        "security_intrusion_rules": list(site.security.intrusion_rules),
         "portolan_bundle": sources.bundle,
         "portolan_charts": list(sources.charts),
         "portolan_debian_digest": sources.debian_digest,

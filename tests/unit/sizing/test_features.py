@@ -25,11 +25,18 @@ def test_every_host_has_a_firewall_unless_the_site_says_otherwise():
     assert not any(one.name == "firewall" for one in plan_features(site(firewall=False)))
 
 
+def test_intrusions_are_watched_for_where_strangers_come_in():
+    assert not any(one.name == "intrusion_detection" for one in plan_features(site()))
+    (watching,) = (one for one in plan_features(site(intrusion_detection=True)) if one.name == "intrusion_detection")
+    assert watching.hosts == ("control-1",)
+
+
 def test_every_feature_names_lines_that_the_report_has():
     known = {row.id for row in load_requirements().rows}
     guarded = site(
         storage={"disks": [DISK], "shares": [SHARE]},
         file_integrity=True,
+        intrusion_detection=True,
         ban_repeated_failures=True,
         benchmarks=True,
         automatic_updates="security",

@@ -7,6 +7,8 @@ from datetime import datetime
 
 # Who may already listen on Kubernetes' ports: an earlier run's own.
 OWN_PROCESSES = {"kube-apiserver", "kube-controller", "kube-scheduler", "kubelet", "etcd", "haproxy"}
+# Of a load balancer, whichever it was.
+BALANCED_PORTS = {8404, 8443}
 
 
 def problem(what: str, remedy: str) -> str:
@@ -40,6 +42,7 @@ def preflight_problems(
     virtual_address: str,
     release: str,
     operators: list[str] | None = None,
+    serves_nfs_by_kernel: bool = False,
 ) -> list[str]:
     """Return every reason why this host cannot become a node, each with its remedy; none where it can.
 
@@ -86,7 +89,7 @@ def preflight_problems(
             )
         )
     for port, process in sorted(probe["listeners"].items(), key=lambda pair: int(pair[0])):
-        if process not in OWN_PROCESSES:
+        if process not in OWN_PROCESSES and not (process == "nginx" and int(port) in BALANCED_PORTS):
             found.append(
                 problem(
                     f"port {port} is taken by the process {process}",
@@ -116,6 +119,13 @@ def preflight_problems(
             problem(
                 "the host carries a Kubernetes control plane that Portolan did not make",
                 "take it down first (sudo kubeadm reset), or take the host out of the site file",
+            )
+        )
+    if serves_nfs_by_kernel and ("nfsd" not in probe["file_systems"] or probe["container"]):
+        found.append(
+            problem(
+                "the site asks for the kernel's NFS server, and the host's kernel has none of its own",
+                "give `storage.nfs_server: ganesha`, or `auto`",
             )
         )
     if network_plugin != "bridge" and network_plugin not in charts:

@@ -34,6 +34,11 @@ options:
     type: list
     elements: str
     default: []
+  file_systems:
+    description: File systems of which those that the kernel has are returned.
+    type: list
+    elements: str
+    default: []
   ssh_port:
     description: The port of the SSH server, whose peers are returned.
     type: int
@@ -287,6 +292,14 @@ def rdma_devices(devices: Path = Path("/sys/class/infiniband")) -> list[str]:
     return sorted(device.name for device in devices.iterdir()) if devices.is_dir() else []
 
 
+def file_system(name: str) -> bool:
+    """Return whether the kernel has a file system, or takes the module of it."""
+    if re.search(rf"\b{name}$", read("/proc/filesystems"), re.MULTILINE):
+        return True
+    tool = shutil.which("modprobe") or "/usr/sbin/modprobe"
+    return Path(tool).exists() and subprocess.run([tool, "--dry-run", "--quiet", name], check=False).returncode == 0
+
+
 def debian_release() -> str:
     """Return the code name, for example "bookworm"."""
     found = re.search(r'^VERSION_CODENAME="?([\w-]+)', read("/etc/os-release"), re.MULTILINE)
@@ -300,6 +313,7 @@ def main() -> None:
             "directories": {"type": "list", "elements": "path", "default": []},
             "services": {"type": "list", "elements": "str", "default": []},
             "kernel_parameters": {"type": "list", "elements": "str", "default": []},
+            "file_systems": {"type": "list", "elements": "str", "default": []},
             "ssh_port": {"type": "int", "default": 22},
         },
         supports_check_mode=True,
@@ -328,6 +342,7 @@ def main() -> None:
         "enabled_services": (enabled := those("is-enabled", module.params["services"], "enabled")),
         "services": those("is-active", enabled, "active"),
         "firewall": firewall(),
+        "file_systems": [name for name in module.params["file_systems"] if file_system(name)],
         "ssh_peers": ssh_peers(module.params["ssh_port"]),
         "kernel_modules": Path(modules_directory).is_dir(),
         "container": in_container(),

@@ -124,3 +124,16 @@ def for_release(sources: Iterable[AptSource], debian: Debian) -> list[AptSource]
             f"add one under /etc/apt/sources.list.d, or import a bundle that was made elsewhere (suite {debian.suite})",
         )
     return kept
+
+
+def with_backports(sources: Iterable[AptSource], debian: Debian) -> list[AptSource]:
+    """Add the release's backports, which lie on the mirrors of the release itself; apt takes from them what it is told.
+
+    >>> main = AptSource(uris=("http://m/debian",), suites=("bookworm",), components=("main",))
+    >>> debian = Debian(suite="bookworm", architecture="amd64", default_keyring="/k.gpg")
+    >>> [source.suites for source in with_backports([main], debian)]
+    [('bookworm',), ('bookworm-backports',)]
+    """
+    kept = list(sources)
+    mirrors = [source for source in kept if debian.suite in source.suites]
+    return kept + [source.model_copy(update={"suites": (f"{debian.suite}-backports",)}) for source in mirrors]

@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 from urllib.parse import unquote
 
-from portolan.bundle.aptsources import for_release, machine_sources
+from portolan.bundle.aptsources import for_release, machine_sources, with_backports
 from portolan.bundle.lock import Root
 from portolan.bundle.processes import require_tool
 from portolan.bundle.workshop import Workshop
@@ -32,8 +32,10 @@ DOCUMENTATION = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", 
 RECIPE = 3  # raise when the way roots are made changes
 
 
-def _write_sources(workshop: Workshop, path: Path) -> None:
+def _write_sources(workshop: Workshop, path: Path, *, backports: bool = False) -> None:
     sources = for_release(machine_sources(), workshop.lock.debian)
+    if backports:
+        sources = with_backports(sources, workshop.lock.debian)
     for source in sources:
         if source.signed_by and not Path(source.signed_by).is_file():
             raise PortolanError(
@@ -101,9 +103,15 @@ def installed_status(root_archive: Path, target: Path) -> None:
 
 
 def download_packages(
-    workshop: Workshop, artefact: str, packages: tuple[str, ...], root_archive: Path, directory: Path
+    workshop: Workshop,
+    artefact: str,
+    packages: tuple[str, ...],
+    root_archive: Path,
+    directory: Path,
+    *,
+    backports: tuple[str, ...] = (),
 ) -> None:
-    """Download packages and what they need on top of a root into `directory`.
+    """Download packages and what they need on top of a root into `directory`; `backports` from the release's backports.
 
     Raises PortolanError where the package sources do not have one of them.
     """
@@ -114,7 +122,7 @@ def download_packages(
         workshop.store.workplace() as place,
     ):
         installed_status(root_archive, place / "status")
-        _write_sources(workshop, place / "debian.sources")
+        _write_sources(workshop, place / "debian.sources", backports=bool(backports))
         for folder in ("lists/partial", "archives/partial", "parts"):
             (place / folder).mkdir(parents=True)
         options = {
@@ -135,6 +143,7 @@ def download_packages(
         environment = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
         workshop.run(artefact, [*command, "update"], remedy=REMEDY, environment=environment)
         download = [*command, "--download-only", "--reinstall", "install", *packages]
+        download += [f"{name}/{workshop.lock.debian.suite}-backports" for name in backports]
         workshop.run(artefact, download, remedy=REMEDY, environment=environment)
         for package in sorted((place / "archives").glob("*.deb")):
             # apt writes an epoch's colon as %3a, which a file: repository would have to unescape.

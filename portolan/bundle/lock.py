@@ -112,6 +112,7 @@ class Repository(Model):
 
     relative_to: str
     packages: tuple[str, ...]
+    backports: tuple[str, ...] = ()  # that the release itself has not, from its backports
 
 
 class Compile(Model):

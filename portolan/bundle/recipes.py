@@ -160,7 +160,9 @@ def debian_repository(lock: Lock) -> Artefact:
     def make(job: Job) -> list[EntrySeed]:
         root = job.needed_file(need, f"{need}.tar")
         folder = job.directory / "debian"
-        debian.download_packages(job.workshop, job.artefact, repository.packages, root, folder)
+        debian.download_packages(
+            job.workshop, job.artefact, repository.packages, root, folder, backports=repository.backports
+        )
         debian.write_package_index(job.workshop, job.artefact, folder)
         return [EntrySeed("debian", "debian", lock.debian.suite, "debian", "package")]
 

@@ -8,7 +8,7 @@ from typing import Any
 from portolan.inventory.devices import device_labels, host_devices, site_devices
 from portolan.inventory.hosts import MadeHost
 from portolan.inventory.identity import site_identity
-from portolan.inventory.parts import host_part_variables
+from portolan.inventory.parts import host_part_variables, part_variables
 from portolan.model import Model
 from portolan.sites.locations import Tunnel
 from portolan.sites.schema import Host, HostRole, Location, Pool, Site
@@ -76,16 +76,19 @@ def site_variables(sources: Sources) -> dict[str, Any]:
         "network_services": str(site.network.services),
         "network_plugin": site.network.plugin,
         "network_virtual_address": str(site.virtual_address or ""),
+        "network_load_balancer": site.network.load_balancer,
         "network_published": [one.model_dump(mode="json") for one in site.network.published],
         **api_endpoint(sources),
         "security_operators": [str(one) for one in site.security.operators],
         "security_clients": [str(one) for one in site.security.clients],
+        "security_intrusion_rules": list(site.security.intrusion_rules),
         "portolan_bundle": sources.bundle,
         "portolan_charts": list(sources.charts),
         "portolan_debian_digest": sources.debian_digest,
         "portolan_binaries": list(sources.binaries),
         "portolan_images": list(sources.images),
         **location_variables(sources),
+        **part_variables(site),
         **site_devices(sources.site),
         **site_identity(sources.site, sources.authorities),
         **versions(sources),

@@ -1,4 +1,4 @@
-"""What the inventory tells of the parts beside Kubernetes: data disks. Pure functions of the site."""
+"""What the inventory tells of the parts beside Kubernetes: data disks and shares. Pure functions of the site."""
 
 from __future__ import annotations
 
@@ -45,6 +45,34 @@ def disk_variables(site: Site, host: Host) -> list[dict[str, Any]]:
         for disk in site.storage.disks
         if disk.host == host.name
     ]
+
+
+def share_variables(site: Site) -> list[dict[str, Any]]:
+    """Return every share of the site; the number tells them apart on the wire."""
+    return [
+        {
+            "number": number,
+            "name": share.name,
+            "host": share.host,
+            "path": share.path,
+            "versions": sorted(share.versions),
+            "clients": [str(one) for one in share.clients or site.host_ranges],
+            "read_only": share.read_only,
+            "squash": share.squash,
+            "mounted_on": list(share.mounted_on),
+            "mount": share.place,
+            # As systemd names it; a place has no character that it would escape.
+            "unit": share.place.strip("/").replace("/", "-") + ".mount",
+        }
+        for number, share in enumerate(site.storage.shares, start=1)
+    ]
+
+
+def part_variables(site: Site) -> dict[str, Any]:
+    """Return the variables of the whole site; what it does not have is left out."""
+    if not site.storage.shares:
+        return {}
+    return {"nfs_shares": share_variables(site), "nfs_server_kind": site.storage.nfs_server}
 
 
 def host_part_variables(site: Site, host: Host) -> dict[str, Any]:

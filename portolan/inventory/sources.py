@@ -26,6 +26,9 @@ def read_sources(site_path: Path) -> Sources:
     Raises PortolanError where the site file, the state or the bundle's index is damaged.
     """
     site = load_site(site_path)
+    for rules in site.security.intrusion_rules:
+        if not os.access(rules, os.R_OK):
+            raise PortolanError(rules, "the rules cannot be read", "name a file of Suricata's rules on this machine")
     state = paths.site_state(site.name)
     bundle = paths.cache() / "bundle"
     entries = of_release(bundle_entries(bundle), os.environ.get("PORTOLAN_KUBERNETES", "current"))

@@ -87,6 +87,7 @@ class Network(Model):
     services: IPv4Network = IPv4Network("10.80.0.0/16")
     plugin: Literal["bridge", "cilium", "calico"] = "bridge"
     virtual_address: str | None = None  # under which everybody reaches the API of several control planes
+    load_balancer: Literal["haproxy", "nginx"] = "haproxy"  # in front of the API and of what is published
     published: tuple[Published, ...] = ()
     rdma: Rdma | None = None
 
@@ -188,6 +189,12 @@ class Site(Model):
             raise fault(
                 ("network", "published"),
                 "there is no virtual address to publish services on",
+                "add network.virtual_address: a free address of the hosts' network",
+            )
+        if self.network.load_balancer != "haproxy" and self.virtual_address is None:
+            raise fault(
+                ("network", "load_balancer"),
+                "there is no virtual address to balance at",
                 "add network.virtual_address: a free address of the hosts' network",
             )
         return self

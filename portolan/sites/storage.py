@@ -1,7 +1,8 @@
-"""Data disks of the hosts."""
+"""Data disks of the hosts, and what is shared between hosts over NFS."""
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -43,10 +44,31 @@ class Disk(Model):
         return (*(name for name, there in below if there), "xfs")
 
 
+class Share(Model):
+    """A directory of one host that others mount by NFS."""
+
+    name: DnsLabel
+    host: DnsLabel
+    path: Place
+    versions: Annotated[tuple[Literal[3, 4], ...], Field(min_length=1)] = (3, 4)
+    clients: tuple[IPv4Network, ...] = ()  # empty: the hosts' own ranges
+    read_only: bool = False
+    squash: Literal["root", "all", "none"] = "root"  # whose requests are taken as nobody's
+    mounted_on: tuple[DnsLabel, ...] = ()  # hosts that mount it
+    mount: Place | None = None  # where they do; None: /mnt/NAME
+
+    @property
+    def place(self) -> str:
+        """Return where clients mount it."""
+        return self.mount or f"/mnt/{self.name.replace('-', '_')}"
+
+
 class Storage(Model):
-    """What hosts keep on disks of their own."""
+    """What hosts keep on disks of their own, and what they share."""
 
     disks: tuple[Disk, ...] = ()
+    shares: tuple[Share, ...] = ()
+    nfs_server: Literal["auto", "kernel", "ganesha"] = "auto"  # auto: the kernel's where the host's kernel has one
 
     @model_validator(mode="after")
     def _disks_are_whole(self) -> Self:
@@ -76,6 +98,27 @@ class Storage(Model):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _shares_are_told_apart(self) -> Self:
+        for number, share in enumerate(self.shares):
+            at = ("storage", "shares", number)
+            beside = self.shares[:number]
+            if share.name in [one.name for one in beside]:
+                raise fault((*at, "name"), f"share '{share.name}' is given twice", "give each a name of its own")
+            if (share.host, share.path) in [(one.host, one.path) for one in beside]:
+                raise fault(
+                    (*at, "path"),
+                    f"{share.path} of host {share.host} is shared twice",
+                    "share a directory once, with all of its clients",
+                )
+            if share.host in share.mounted_on:
+                raise fault(
+                    (*at, "mounted_on"),
+                    f"host {share.host} would mount its own share {share.name}",
+                    f"remove it from mounted_on: there, the data are at {share.path}",
+                )
+        return self
+
 
 def inside(place: str, other: str) -> bool:
     """Tell whether a place lies below another.
@@ -87,12 +130,24 @@ def inside(place: str, other: str) -> bool:
 
 
 def check_storage(storage: Storage, hosts: Hosts) -> None:
-    """Refuse disks of hosts that the site has not. Raises the site file's own error."""
+    """Refuse what names hosts that the site has not, and mounts in each other. Raises the site file's own error."""
     names = [node.name for node in hosts.nodes]
-    for number, disk in enumerate(storage.disks):
-        if disk.host not in names:
-            raise fault(
-                ("storage", "disks", number, "host"),
-                f"there is no host '{disk.host}'",
-                f"give one of {', '.join(names)}",
-            )
+    named = [(("disks", number, "host"), disk.host) for number, disk in enumerate(storage.disks)]
+    for number, share in enumerate(storage.shares):
+        named.append((("shares", number, "host"), share.host))
+        named += [(("shares", number, "mounted_on"), name) for name in share.mounted_on]
+    for place, name in named:
+        if name not in names:
+            raise fault(("storage", *place), f"there is no host '{name}'", f"give one of {', '.join(names)}")
+    taken = [(disk.host, disk.mount) for disk in storage.disks]
+    taken += [(share.host, share.path) for share in storage.shares]
+    for number, share in enumerate(storage.shares):
+        for name in share.mounted_on:
+            for host, mount in taken:
+                if host == name and (mount == share.place or inside(share.place, mount) or inside(mount, share.place)):
+                    raise fault(
+                        ("storage", "shares", number, "mount"),
+                        f"{share.place} and {mount} of host {name} lie inside each other",
+                        "mount them beside each other, for example at /mnt/one and /mnt/two",
+                    )
+        taken += [(name, share.place) for name in share.mounted_on]

@@ -7,23 +7,20 @@ written and read all the same; only that they open it is then not measured.
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.ansible.loading import load
-from tests.support.bare_site import FINGERPRINT, bare_site, site_like
+from tests.support.bare_site import FINGERPRINT, bare_site, give, loop_devices, site_like
 from tests.support.scenario_site import ScenarioSite
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NAME, HOST = "disks", "control-1"
 TAGS = ("--tags", "os,data_disks")
-DEVICE_BYTES = 400 * 1000**2  # XFS asks for 300 MB at least
 KEY = "k" * 64
 module = load("library/data_disks.py")
 
@@ -33,7 +30,6 @@ class Disks:
     """A host with two empty disks, and its site file written anew for each test."""
 
     site: ScenarioSite
-    devices: list[str]  # by their names on this machine
 
     def want(self, **disk: Any) -> None:
         """Ask for one disk in the site file."""
@@ -61,27 +57,10 @@ class Disks:
 
 @pytest.fixture(scope="module")
 def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disks]:
-    folder = tmp_path_factory.mktemp(NAME)
-    devices = []
-    for number in range(2):
-        image = folder / f"disk-{number}.img"
-        with image.open("wb") as stream:
-            stream.truncate(DEVICE_BYTES)
-        command = ["losetup", "--find", "--show", str(image)]
-        devices.append(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
-    try:
-        with bare_site(folder, NAME, "10.95.2.0/24", [{"name": HOST, "role": "control-plane"}], storage={}) as site:
-            made = Disks(site, devices)
-            # As a kernel with disks would: the devices are there before anything is mounted.
-            for number, device in enumerate(devices):
-                numbers = Path(f"/sys/class/block/{Path(device).name}/dev").read_text().strip()
-                line = f"b /dev/disk-{number} 0660 root disk - {numbers}"
-                made.on(f"echo '{line}' >> /etc/tmpfiles.d/disks.conf")
-            made.on("systemd-tmpfiles --create /etc/tmpfiles.d/disks.conf")
-            yield made
-    finally:
-        for device in devices:
-            subprocess.run(["losetup", "--detach", device], check=True)
+    folder, nodes = tmp_path_factory.mktemp(NAME), [{"name": HOST, "role": "control-plane"}]
+    with loop_devices(folder, 2) as devices, bare_site(folder, NAME, "10.95.2.0/24", nodes, storage={}) as site:
+        give(site, HOST, devices)
+        yield Disks(site)
 
 
 def test_a_disk_with_data_is_refused_before_anything_is_changed(disks: Disks):

@@ -6,6 +6,9 @@ The links are pairs of virtual ones. This kernel may know no bonds: then the hos
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,3 +152,19 @@ def test_a_host_without_an_rdma_adapter_is_left_out_and_the_run_says_so(host: Li
     assert "Install the libraries and tools of the distribution" not in changed
     log = sorted((paths.site_state(NAME) / "logs").glob("*"))[-1].read_text(encoding="utf-8")
     assert "no adapter with remote memory access (RDMA) is there" in log
+
+
+def test_a_host_that_goes_back_to_bare_loses_its_links_and_is_reached_as_before(host: Linked):
+    host.want(LARGE)
+    assert host.converge()[0] == 0
+    own = host.link("host0")["addr_info"]
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-playbook"), "reset.yml", "--extra-vars", f"confirm={NAME}"],
+        cwd=paths.REPOSITORY / "ansible", env={**os.environ, "PORTOLAN_SITE": str(host.path)},
+        check=False, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert host.on("find /etc/systemd/network /usr/local/lib /etc/sysctl.d -name '*portolan*'") == ""
+    assert not [one for one in host.link("ens2")["addr_info"] if one["family"] == "inet"]
+    assert host.on("systemctl is-enabled systemd-networkd || true") == "disabled\n"
+    assert host.link("host0")["addr_info"] == own

@@ -29,6 +29,8 @@ GOOD: dict[str, Any] = {
     "control_plane": False,
     "control_plane_started": False,
     "control_plane_finished": False,
+    "file_systems": [],
+    "container": False,
 }
 NEEDS: dict[str, Any] = {
     "distributions": ["debian-12", "debian-13", "ubuntu-22.04", "ubuntu-24.04"],

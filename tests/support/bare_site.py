@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,3 +61,29 @@ def bare_site(
             yield ScenarioSite(path)
         finally:
             lifecycle.down(name, any_state=True)
+
+
+@contextmanager
+def loop_devices(folder: Path, count: int, size_bytes: int = 400 * 1000**2) -> Iterator[list[str]]:
+    """Make empty block devices on this machine; XFS asks for 300 MB at least."""
+    devices: list[str] = []
+    try:
+        for number in range(count):
+            image = folder / f"disk-{number}.img"
+            with image.open("wb") as stream:
+                stream.truncate(size_bytes)
+            command = ["losetup", "--find", "--show", str(image)]
+            devices.append(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
+        yield devices
+    finally:
+        for device in devices:
+            subprocess.run(["losetup", "--detach", device], check=True)
+
+
+def give(site: ScenarioSite, host: str, devices: list[str]) -> None:
+    """Let a host have devices of this machine as /dev/disk-0 and so on, at every boot before anything is mounted."""
+    for number, device in enumerate(devices):
+        numbers = Path(f"/sys/class/block/{Path(device).name}/dev").read_text().strip()
+        line = f"b /dev/disk-{number} 0660 root disk - {numbers}"
+        site.output_of(host, f"echo '{line}' >> /etc/tmpfiles.d/disks.conf")
+    site.output_of(host, "systemd-tmpfiles --create /etc/tmpfiles.d/disks.conf")

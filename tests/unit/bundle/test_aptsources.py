@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from portolan.bundle.aptsources import for_release, machine_sources, parse_deb822, parse_one_line
+from portolan.bundle.aptsources import for_release, machine_sources, parse_deb822, parse_one_line, with_backports
 from portolan.bundle.lock import load_lock
 from portolan.errors import PortolanError
 
@@ -80,3 +80,12 @@ def test_both_formats_below_one_directory_are_found(tmp_path: Path) -> None:
 def test_a_stanza_can_be_read_back() -> None:
     (source,) = parse_one_line("deb [signed-by=/k.gpg] http://m/debian bookworm main")
     assert parse_deb822(source.stanza()) == [source]
+
+
+def test_backports_are_asked_of_the_mirrors_of_the_release_and_of_no_other() -> None:
+    kept = for_release(
+        parse_one_line("deb http://m/debian bookworm main\ndeb http://m/security bookworm-security main\n"), DEBIAN
+    )
+    more = with_backports(kept, DEBIAN)[len(kept) :]
+    assert [(source.uris, source.suites) for source in more] == [(("http://m/debian",), ("bookworm-backports",))]
+    assert [source.signed_by for source in more] == [DEBIAN.default_keyring]

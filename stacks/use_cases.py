@@ -13,6 +13,7 @@ from portolan.sizing.plan import ServicePlan
 from stacks.clusters.interface import Cluster
 from stacks.platform.certificates import Certificates, CertificatesArgs
 from stacks.platform.customs_model import USE_CASES, CustomsModel, CustomsModelArgs
+from stacks.platform.decision_log import DecisionLog
 from stacks.platform.declaration_router import NAME as ROUTER
 from stacks.platform.declaration_router import DeclarationRouter, DeclarationRouterArgs
 from stacks.platform.language_assistant import NAME as ASSISTANT
@@ -39,6 +40,7 @@ class Surroundings:
     audience: str
     authority_certificate: str
     models_certificate: ServingCertificate
+    log: DecisionLog
 
 
 def build_use_cases(
@@ -83,6 +85,7 @@ def build_use_cases(
                 endpoint_secret=CERTIFICATE_SECRET,
                 endpoint_digest=digest,
                 audience=around.audience,
+                log=around.log.values(name),
             ),
             options,
         )
@@ -122,7 +125,7 @@ def build_use_cases(
                 parameters=settings.language_assistant,
                 endpoint_secret=CERTIFICATE_SECRET,
                 endpoint_digest=digest,
-                audit_key=settings.secrets.audit_key,
+                log=around.log.values(ASSISTANT),
                 **_size(plan.service(ASSISTANT)),
             ),
             options,

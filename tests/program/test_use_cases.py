@@ -71,6 +71,14 @@ def test_only_valuation_learns_from_the_declarations(with_models):
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_a_model_ships_its_log_to_a_place_of_its_own(with_models, name):
+    container = with_models.one(INFERENCE, name)["spec"]["predictor"]["containers"][0]
+    told = {one["name"]: one.get("value", "") for one in container["env"]}
+    assert told["MODEL_SERVER_AUDIT_STORE"] == f"s3://decisions/{name}"
+    assert told["MODEL_SERVER_AUDIT_DIR"] in {one["mountPath"] for one in container["volumeMounts"]}
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_the_engine_awaits_each_service(with_models, name):
     annotations = with_models.one(INFERENCE, name)["metadata"]["annotations"]
     assert annotations["pulumi.com/waitFor"] == "condition=Ready"

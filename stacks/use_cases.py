@@ -11,6 +11,7 @@ import pulumi
 from portolan.platform.pki import ServingCertificate
 from portolan.sizing.plan import ServicePlan
 from stacks.clusters.interface import Cluster
+from stacks.platform.accelerated import GPU, share
 from stacks.platform.certificates import Certificates, CertificatesArgs
 from stacks.platform.customs_model import USE_CASES, CustomsModel, CustomsModelArgs
 from stacks.platform.decision_log import DecisionLog
@@ -64,6 +65,10 @@ def build_use_cases(
         if not plan.has_service(name):
             continue
         service, training = plan.service(name), plan.service(f"{name}-training")
+        gpus = share(plan, name, settings.accelerated)
+        size = _size(service)
+        if gpus is not None:  # each replica has one, and answers many times faster
+            size["replicas"] = gpus.replicas
         models[name] = CustomsModel(
             name,
             CustomsModelArgs(
@@ -79,13 +84,15 @@ def build_use_cases(
                 store_url=around.store_url,
                 region=around.region,
                 credentials_secret=around.credentials_secret,
-                **_size(service),
+                **size,
                 training_cpu_millicores=int(training.cpu_millicores),
                 training_memory_mebibytes=int(training.memory_mebibytes),
                 endpoint_secret=CERTIFICATE_SECRET,
                 endpoint_digest=digest,
                 audience=around.audience,
                 log=around.log.values(name),
+                accelerators={} if gpus is None else {GPU: 1},
+                runtime_class="" if gpus is None else gpus.runtime_class,
             ),
             options,
         )

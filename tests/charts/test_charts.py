@@ -150,6 +150,19 @@ def test_the_assistant_may_reach_the_store_that_it_ships_to():
         assert ({"to": [{"namespaceSelector": {}}]} in egress) is reached
 
 
+def test_a_model_without_accelerators_names_no_runtime_class_and_has_no_gap_when_it_changes():
+    pod = server("customs-model")
+    assert "runtimeClassName" not in pod
+    assert pod["deploymentStrategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_a_model_on_a_gpu_names_its_runtime_class_and_needs_none_to_spare():
+    pod = server("customs-model", "--set", r"accelerators.nvidia\.com/gpu=1,runtimeClass=nvidia")
+    assert pod["runtimeClassName"] == "nvidia"
+    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert pod["deploymentStrategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
 def test_one_training_worker_asks_for_one_node():
     job = documents("risk-training", "--set", "workers.replicas=1", "--skip-tests")[0]
     assert job["spec"]["entrypoint"].endswith("--nodes 1")

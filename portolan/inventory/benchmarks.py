@@ -133,6 +133,20 @@ def _section(group: dict[str, Any], left_out: Mapping[str, str]) -> Section:
     )
 
 
+def counts(reports: tuple[Report, ...]) -> list[tuple[str, ...]]:
+    """Return a row for each host and section: host, tool, section, and how many passed, warned, failed, are excused."""
+    rows: list[tuple[str, ...]] = []
+    for report in reports:
+        for one in report.sections:
+            numbers = (one.passed, one.warned, one.failed, one.left_out)
+            rows.append((report.host, report.tool, f"{one.id} {one.what}", *map(str, numbers)))
+        if report.hardening_index is not None:
+            excused = sum(bool(one.left_out) for one in report.findings)
+            index = f"hardening index {report.hardening_index} of 100"
+            rows.append((report.host, report.tool, index, "", "", str(len(report.findings)), str(excused)))
+    return rows
+
+
 READERS = {"lynis": read_lynis, "kube-bench": read_kube_bench}
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from portolan.errors import PortolanError
-from portolan.inventory.benchmarks import as_evidence, read_kube_bench, read_lynis, read_reports, reasons
+from portolan.inventory.benchmarks import as_evidence, counts, read_kube_bench, read_lynis, read_reports, reasons
 
 LYNIS = """\
 # Lynis Report
@@ -46,6 +46,15 @@ def test_items_that_kube_bench_fails_are_findings_and_what_it_warns_of_is_not():
     assert (report.passed, report.warned, report.failed) == (1, 1, 2)
     (section,) = report.sections
     assert (section.id, section.passed, section.warned, section.failed, section.left_out) == ("1.2", 1, 1, 2, 1)
+
+
+def test_people_see_a_line_for_each_section_and_for_lynis():
+    text = kube_bench(item("1.2.1", "FAIL"), item("1.2.2", "PASS"), item("1.2.3", "WARN"), item("4.1.1", "FAIL"))
+    reports = (read_kube_bench("a", text, {"1.2.1": "probes"}), read_lynis("a", LYNIS, {"NETW-2705": "one"}))
+    assert counts(reports) == [
+        ("a", "kube-bench", "1.2 API server", "1", "1", "2", "1"),
+        ("a", "lynis", "hardening index 71 of 100", "", "", "2", "1"),
+    ]
 
 
 def test_an_item_of_an_unknown_status_is_not_left_out_of_the_count_in_silence():

@@ -7,10 +7,11 @@ import pulumi
 from portolan.sites.schema import HostRole
 from portolan.sizing.plan import Plan
 from stacks.clusters.interface import Cluster
-from stacks.platform import bursts, kserve, kuberay, training
+from stacks.platform import bursts, decision_log, kserve, kuberay, training
 from stacks.platform.autoscaling import MetricsServer, MetricsServerArgs
 from stacks.platform.carrying import Carrying, CarryingArgs
 from stacks.platform.certificates import Certificates, CertificatesArgs
+from stacks.platform.decision_log import DecisionLog, DecisionLogArgs
 from stacks.platform.declarations import Declarations, DeclarationsArgs
 from stacks.platform.devices import Devices, DevicesArgs
 from stacks.platform.model_registry import ModelRegistry, ModelRegistryArgs
@@ -36,7 +37,7 @@ from stacks.use_cases import Surroundings, build_use_cases
 
 DECLARATIONS_BUCKET = "declarations"
 MODELS_BUCKET = "models"
-BUCKETS = (DECLARATIONS_BUCKET, MODELS_BUCKET)
+BUCKETS = (DECLARATIONS_BUCKET, MODELS_BUCKET, decision_log.BUCKET)
 # The report asks for training over several nodes.
 TRAINING_NODES = 2
 
@@ -98,7 +99,7 @@ def build(settings: Settings, cluster: Cluster) -> None:
             settings,
             cluster,
             buckets=(*BUCKETS, *_burst_buckets(plan)),
-            identities=(administrator, scientist, *burster.values()),
+            identities=(administrator, scientist, decision_log.writer(secrets.decisions_key), *burster.values()),
             client_namespaces={SYSTEM: administrator, RISK: scientist} | burster,
         ),
         on_cluster(where[SYSTEM], where[RISK], storage, *(where[name] for name in burster)),
@@ -177,6 +178,17 @@ def build(settings: Settings, cluster: Cluster) -> None:
             on_cluster(*where.values(), ray, declarations),
         )
         carry_to_the_cloud(settings, store_url, on_cluster(where[RISK], object_store))
+    log = DecisionLog(
+        "decision-log",
+        DecisionLogArgs(
+            namespace=RISK,
+            audit_key=secrets.audit_key,
+            bucket_key=secrets.decisions_key,
+            store_url=store_url,
+            region=REGION,
+        ),
+        on_cluster(where[RISK], object_store),
+    )
     scoring_plan = plan.service("risk-scoring")
     metrics_plan = plan.service("metrics-server")
     metrics = MetricsServer(
@@ -210,9 +222,9 @@ def build(settings: Settings, cluster: Cluster) -> None:
             addresses=cluster.addresses,
             endpoint=secrets.required("endpoint"),
             authority_certificate=secrets.authority.certificate,
-            audit_key=secrets.audit_key,
+            log=log.values(RISK),
         ),
-        on_cluster(where[RISK], serving, trained, metrics),
+        on_cluster(where[RISK], serving, trained, metrics, log),
     )
     chosen = build_use_cases(
         settings,
@@ -229,8 +241,9 @@ def build(settings: Settings, cluster: Cluster) -> None:
             audience=AUDIENCE,
             authority_certificate=secrets.authority.certificate,
             models_certificate=secrets.required("models"),
+            log=log,
         ),
-        [where[RISK], serving, declarations],
+        [where[RISK], serving, declarations, log],
     )
     for name, output in chosen.items():
         pulumi.export(name, output)

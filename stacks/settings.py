@@ -17,6 +17,7 @@ from portolan.model import Model
 from portolan.platform.secrets import PlatformSecrets, load_secrets
 from portolan.platform.sources import Sources
 from portolan.sizing.plan import Plan
+from stacks.platform import accelerated
 from stacks.platform.language_assistant import LanguageAssistantParameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -43,6 +44,7 @@ class Settings:
     training: TrainingParameters
     router_budget_seconds: float = 1.0
     language_assistant: LanguageAssistantParameters = field(default_factory=LanguageAssistantParameters)
+    accelerated: tuple[str, ...] = ()  # services whose image was built for GPUs
     addresses: dict[str, str] = field(default_factory=dict)  # of hosts, by name
     charts: Path = REPOSITORY / "charts"
     programs: Path = REPOSITORY / "services" / "bursts"
@@ -83,6 +85,7 @@ def load() -> Settings:
         language_assistant=LanguageAssistantParameters.model_validate(
             json.loads(config.get("languageAssistant") or "{}")
         ),
+        accelerated=accelerated.checked(json.loads(config.get("accelerated") or "[]")),
         addresses=_addresses(value),
         rent=config.get_bool("rent") or False,
     )

@@ -11,8 +11,10 @@ import pulumi
 from portolan.platform.pki import ServingCertificate
 from portolan.sizing.plan import ServicePlan
 from stacks.clusters.interface import Cluster
+from stacks.platform.accelerated import GPU, share
 from stacks.platform.certificates import Certificates, CertificatesArgs
 from stacks.platform.customs_model import USE_CASES, CustomsModel, CustomsModelArgs
+from stacks.platform.decision_log import DecisionLog
 from stacks.platform.declaration_router import NAME as ROUTER
 from stacks.platform.declaration_router import DeclarationRouter, DeclarationRouterArgs
 from stacks.platform.language_assistant import NAME as ASSISTANT
@@ -39,6 +41,7 @@ class Surroundings:
     audience: str
     authority_certificate: str
     models_certificate: ServingCertificate
+    log: DecisionLog
 
 
 def build_use_cases(
@@ -62,6 +65,10 @@ def build_use_cases(
         if not plan.has_service(name):
             continue
         service, training = plan.service(name), plan.service(f"{name}-training")
+        gpus = share(plan, name, settings.accelerated)
+        size = _size(service)
+        if gpus is not None:  # each replica has one, and answers many times faster
+            size["replicas"] = gpus.replicas
         models[name] = CustomsModel(
             name,
             CustomsModelArgs(
@@ -77,12 +84,15 @@ def build_use_cases(
                 store_url=around.store_url,
                 region=around.region,
                 credentials_secret=around.credentials_secret,
-                **_size(service),
+                **size,
                 training_cpu_millicores=int(training.cpu_millicores),
                 training_memory_mebibytes=int(training.memory_mebibytes),
                 endpoint_secret=CERTIFICATE_SECRET,
                 endpoint_digest=digest,
                 audience=around.audience,
+                log=around.log.values(name),
+                accelerators={} if gpus is None else {GPU: 1},
+                runtime_class="" if gpus is None else gpus.runtime_class,
             ),
             options,
         )
@@ -122,7 +132,7 @@ def build_use_cases(
                 parameters=settings.language_assistant,
                 endpoint_secret=CERTIFICATE_SECRET,
                 endpoint_digest=digest,
-                audit_key=settings.secrets.audit_key,
+                log=around.log.values(ASSISTANT),
                 **_size(plan.service(ASSISTANT)),
             ),
             options,

@@ -16,7 +16,7 @@ from portolan.model import Model
 
 INDEX_NAME = "index.json"
 
-Kind = Literal["binary", "image", "chart", "manifests", "root", "debian"]
+Kind = Literal["binary", "image", "chart", "folder", "manifests", "root", "debian"]
 Source = Literal["official", "mirror", "module", "package", "built"]
 
 

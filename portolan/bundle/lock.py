@@ -202,6 +202,16 @@ class Chart(Model):
     path: str
 
 
+class Folder(Model):
+    """A folder of a Go module that a program reads; of what lies in it, only `keep` is taken."""
+
+    name: str
+    module: str
+    path: str
+    keep: tuple[str, ...]
+    part: Part = None
+
+
 class ManifestPart(Model):
     """One rendered file: a chart or a kustomization of the module."""
 
@@ -240,6 +250,7 @@ class Lock(Model):
     own_images: tuple[OwnImage, ...]
     data: tuple[Data, ...] = ()
     charts: tuple[Chart, ...] = ()
+    folders: tuple[Folder, ...] = ()
     manifests: tuple[ManifestSet, ...] = ()
 
     @model_validator(mode="after")
@@ -251,6 +262,9 @@ class Lock(Model):
                 raise ValueError(f"binary {binary.name}: unknown module {binary.module.name!r}")
             if binary.required and binary.module is None and binary.wheel is None:
                 raise ValueError(f"binary {binary.name}: no way to make it where releases cannot be reached")
+        for folder in self.folders:
+            if folder.module not in modules:
+                raise ValueError(f"folder {folder.name}: unknown module {folder.module!r}")
         for image in self.images:
             unknown = sorted(set(image.binaries) - binaries)
             if unknown:

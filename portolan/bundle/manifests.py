@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from portolan.bundle.golang import module_directory
-from portolan.bundle.lock import Chart, ManifestSet
+from portolan.bundle.lock import Chart, Folder, ManifestSet
 from portolan.bundle.workshop import Workshop
 from portolan.errors import PortolanError
 
@@ -20,6 +20,26 @@ def copy_chart(workshop: Workshop, artefact: str, chart: Chart, target: Path) ->
         if not (source / "Chart.yaml").is_file():
             raise PortolanError(str(source), "is no Helm chart", f"correct chart {chart.name} in versions.yaml")
         _copy_writable(source, target)
+
+
+def copy_folder(workshop: Workshop, artefact: str, folder: Folder, target: Path) -> None:
+    """Copy what is kept of a module's folder."""
+    with workshop.turn("download", artefact, "reading the module"):
+        source = module_directory(workshop, artefact, workshop.lock.module(folder.module))
+        copy_kept(source / folder.path, folder, target)
+
+
+def copy_kept(source: Path, folder: Folder, target: Path) -> None:
+    """Copy what is kept of `source`. Raises PortolanError where something of it is not there."""
+    for name in folder.keep:
+        kept = source / name
+        if not kept.exists():
+            raise PortolanError(str(kept), "is missing", f"correct folder {folder.name} in versions.yaml")
+        for path in sorted(kept.rglob("*")) if kept.is_dir() else [kept]:
+            if path.is_file():
+                copy = target / path.relative_to(source)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
 
 
 def render(workshop: Workshop, artefact: str, manifests: ManifestSet, tools: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ from portolan import paths
 from portolan.bundle import debian, golang, images, manifests, releases, wheels
 from portolan.bundle.artefacts import Artefact, EntrySeed, Job
 from portolan.bundle.index import Source, digest_of_file, digest_of_sources
-from portolan.bundle.lock import Binary, Chart, Data, Image, Lock, ManifestSet, Module, OwnImage, Root
+from portolan.bundle.lock import Binary, Chart, Data, Folder, Image, Lock, ManifestSet, Module, OwnImage, Root
 from portolan.bundle.network import NotAvailableError
 from portolan.bundle.workshop import Workshop
 from portolan.errors import PortolanError
@@ -56,6 +56,7 @@ def graph(lock: Lock, workshop: Workshop) -> dict[str, Artefact]:
         elif own.data is not None:
             found += [data_set(lock.dataset(own.data), workshop), data_image(own)]
     found += [chart_artefact(lock, chart) for chart in lock.charts]
+    found += [folder_artefact(lock, folder) for folder in lock.folders]
     found += [manifest_artefact(lock, one) for one in lock.manifests]
     return {artefact.name: artefact for artefact in found}
 
@@ -379,6 +380,20 @@ def chart_artefact(lock: Lock, chart: Chart) -> Artefact:
         return [EntrySeed(chart.name, "chart", version, f"charts/{chart.name}", "module")]
 
     return Artefact(f"charts/{chart.name}", inputs, make, gives=(chart.name,))
+
+
+def folder_artefact(lock: Lock, folder: Folder) -> Artefact:
+    """Files of a module that a program reads on the hosts."""
+    version = lock.module(folder.module).version
+
+    def inputs() -> object:
+        return {"folder": folder.model_dump(mode="json"), "version": version}
+
+    def make(job: Job) -> list[EntrySeed]:
+        manifests.copy_folder(job.workshop, job.artefact, folder, job.directory / "folders" / folder.name)
+        return [EntrySeed(folder.name, "folder", version, f"folders/{folder.name}", "module")]
+
+    return Artefact(f"folders/{folder.name}", inputs, make, gives=(folder.name,), part=folder.part)
 
 
 def manifest_artefact(lock: Lock, one: ManifestSet) -> Artefact:

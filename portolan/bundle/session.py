@@ -121,7 +121,7 @@ def path_of(name: str) -> Path:
     Raises PortolanError where the bundle has none.
     """
     bundle = Bundle.open(paths.cache())
-    for kind in ("binary", "chart", "image", "manifests", "root", "debian"):
+    for kind in ("binary", "chart", "image", "folder", "manifests", "root", "debian"):
         for entry in bundle.index.entries:
             if entry.kind == kind and entry.name == name:
                 return bundle.directory / entry.path

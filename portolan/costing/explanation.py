@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from portolan.costing.commands import report_of
 from portolan.costing.shapes import Step
 from portolan.errors import PortolanError
 from portolan.output import Format, emit, table
+from portolan.sizing.nearest import remedy
 from portolan.sizing.plan import Quantity
 from portolan.sizing.view import human
 
@@ -19,8 +19,9 @@ def explain_line(site: Path, item: str, output: Format, price_book: Path | None 
     currency = report.currency
     lines = {line.item: line for option in report.options for line in option.bill.lines}
     if item not in lines:
-        near = get_close_matches(item, lines, n=3, cutoff=0.5) or list(lines)
-        raise PortolanError(f"bill of {site}", f"no line called '{item}'", f"did you mean {', '.join(near)}?")
+        raise PortolanError(
+            f"bill of {site}", f"no line called '{item}'", remedy(item, lines, "portolan cost SITE -o json")
+        )
     line = lines[item]
     if output is not Format.TABLE:
         emit(line.model_dump(mode="json"), output)

@@ -13,6 +13,7 @@ from portolan.output import Format, people
 from portolan.sites import Site, load_site
 
 USE_CASES_PART = "use-cases"  # of the bundle: what only a site with use cases needs
+BENCHMARKS_PART = "benchmarks"  # and what only one whose hosts are looked at by benchmarks
 
 
 def record_path(site: str) -> Path:
@@ -93,8 +94,9 @@ def _bundle(site: Site) -> str:
     from portolan.bundle.session import ensure_bundle
 
     bundle = ensure_bundle()
-    if site.use_cases:
-        bundle = ensure_bundle((USE_CASES_PART,))
+    asked = {USE_CASES_PART: bool(site.use_cases), BENCHMARKS_PART: site.security.benchmarks}
+    if parts := tuple(part for part, wanted in asked.items() if wanted):
+        bundle = ensure_bundle(parts)
     entries = bundle.index.entries
     size = sum(entry.size_bytes for entry in entries)
     return f"{len(entries)} entries, {size / 1e9:.1f} GB"

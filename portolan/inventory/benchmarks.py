@@ -31,6 +31,17 @@ class Finding(Model):
     left_out: str = ""
 
 
+class Section(Model):
+    """A section of the CIS benchmark: how many of its items passed, failed, and are for people to look at."""
+
+    id: str
+    what: str
+    passed: int
+    warned: int
+    failed: int
+    left_out: int  # of those that failed: how many with a reason
+
+
 class Report(Model):
     """What one tool said of one host."""
 
@@ -38,6 +49,9 @@ class Report(Model):
     tool: Tool
     findings: tuple[Finding, ...] = ()
     passed: int | None = None  # items; lynis counts none
+    warned: int | None = None
+    failed: int | None = None
+    sections: tuple[Section, ...] = ()
     hardening_index: int | None = None  # lynis's own figure of 100
 
 
@@ -75,7 +89,9 @@ def read_kube_bench(host: str, text: str, left_out: Mapping[str, str]) -> Report
     """Return the items that failed, from `kube-bench run --json`; what it only warns of is for people to look at."""
     try:
         controls: list[dict[str, Any]] = json.loads(text)["Controls"]
-        items = [item for control in controls for group in control["tests"] for item in group["results"]]
+        groups = [group for control in controls for group in control["tests"]]
+        items = [item for group in groups for item in group["results"]]
+        sections = tuple(_section(group, left_out) for group in groups)
         found = tuple(
             Finding(
                 host=host,
@@ -87,12 +103,48 @@ def read_kube_bench(host: str, text: str, left_out: Mapping[str, str]) -> Report
             for item in items
             if item["status"] == "FAIL"
         )
-        passed = sum(item["status"] == "PASS" for item in items)
     except (ValueError, KeyError, TypeError) as error:
         raise PortolanError(
             f"kube-bench on {host}", f"the report cannot be read: {error!r}", "run the same command again"
         ) from error
-    return Report(host=host, tool="kube-bench", findings=found, passed=passed)
+    return Report(
+        host=host,
+        tool="kube-bench",
+        findings=found,
+        passed=sum(one.passed for one in sections),
+        warned=sum(one.warned for one in sections),
+        failed=sum(one.failed for one in sections),
+        sections=sections,
+    )
+
+
+def _section(group: dict[str, Any], left_out: Mapping[str, str]) -> Section:
+    """Return the count of one group; a status that nobody knows is a KeyError, so no item is lost."""
+    numbers: dict[str, list[str]] = {"PASS": [], "WARN": [], "FAIL": [], "INFO": []}
+    for item in group["results"]:
+        numbers[item["status"]].append(item["test_number"])
+    return Section(
+        id=group["section"],
+        what=group["desc"],
+        passed=len(numbers["PASS"]),
+        warned=len(numbers["WARN"]) + len(numbers["INFO"]),
+        failed=len(numbers["FAIL"]),
+        left_out=sum(number in left_out for number in numbers["FAIL"]),
+    )
+
+
+def counts(reports: tuple[Report, ...]) -> list[tuple[str, ...]]:
+    """Return a row for each host and section: host, tool, section, and how many passed, warned, failed, are excused."""
+    rows: list[tuple[str, ...]] = []
+    for report in reports:
+        for one in report.sections:
+            numbers = (one.passed, one.warned, one.failed, one.left_out)
+            rows.append((report.host, report.tool, f"{one.id} {one.what}", *map(str, numbers)))
+        if report.hardening_index is not None:
+            excused = sum(bool(one.left_out) for one in report.findings)
+            index = f"hardening index {report.hardening_index} of 100"
+            rows.append((report.host, report.tool, index, "", "", str(len(report.findings)), str(excused)))
+    return rows
 
 
 READERS = {"lynis": read_lynis, "kube-bench": read_kube_bench}

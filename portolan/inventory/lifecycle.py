@@ -149,7 +149,7 @@ def benchmarks(site: SiteFile, location: LOCATION = None, output: Output = Forma
     """Have lynis and kube-bench look at the hosts; exits with 1 where a finding has no reason to stay."""
     from portolan import paths
     from portolan.errors import EXIT_FAILED, PortolanError
-    from portolan.inventory.benchmarks import as_evidence, keep, now, read_reports
+    from portolan.inventory.benchmarks import as_evidence, counts, keep, now, read_reports
     from portolan.sites.loader import load_site
 
     site = _cluster(site, location)
@@ -163,6 +163,8 @@ def benchmarks(site: SiteFile, location: LOCATION = None, output: Output = Forma
     path = keep(folder, as_evidence(reports, hosts, now()))
     findings = [one for report in reports for one in report.findings]
     if output is Format.TABLE:
+        head = ("host", "by", "section", "passed", "to look at", "failed", "of them with a reason")
+        table("How many items of each section", head, counts(reports))
         rows = [(one.host, one.tool, one.id, one.what, one.left_out or "none: mend it") for one in findings]
         table("What lynis and kube-bench found", ("host", "by", "item", "what", "reason to stay"), rows)
         people.print(f"evidence: {path}", markup=False, soft_wrap=True)

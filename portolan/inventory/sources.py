@@ -16,7 +16,7 @@ from portolan.sites.loader import load_site
 from portolan.sites.schema import Site
 from portolan.sizing.plan import Plan
 
-HOST_BINARIES = ("kubeadm", "kubelet", "kubectl", "helm", "etcdctl", "etcdutl")
+HOST_BINARIES = ("kubeadm", "kubelet", "kubectl", "helm", "etcdctl", "etcdutl", "kube-bench")
 PREVIOUS = "previous-"  # how the bundle names what belongs to the minor release before
 
 

@@ -248,6 +248,7 @@ def renewed_certificates(known: PlatformSecrets, endpoint: tuple[str, ...] = END
             "endpoint": good(known.endpoint, endpoint),
             "models": good(known.models, MODEL_NAMES),
             "audit_key": known.audit_key or random.token_urlsafe(32),
+            "object_store_decisions": known.object_store_decisions or generate_access_key(),
         }
     )
 

@@ -28,6 +28,7 @@ class PlatformSecrets(Model):
 
     object_store_administrator: AccessKey
     object_store_risk_scoring: AccessKey
+    object_store_decisions: AccessKey | None = None  # who ships the logs of decisions; older secrets have none yet
     object_store_bursts: AccessKey | None = None  # of a site with several locations
     object_store_carrier: AccessKey | None = None  # who carries anonymised data to the cloud's own cluster
     authority: Authority
@@ -45,6 +46,15 @@ class PlatformSecrets(Model):
                 "the platform's secrets", f"they hold no certificate {name!r}", "run: portolan platform up SITE"
             )
         return found
+
+    @property
+    def decisions_key(self) -> AccessKey:
+        """The key of the logs' bucket. Raises PortolanError where these secrets are too old to have it."""
+        if self.object_store_decisions is None:
+            raise PortolanError(
+                "the platform's secrets", "they hold no key for the logs", "run: portolan platform up SITE"
+            )
+        return self.object_store_decisions
 
 
 def generate_access_key() -> AccessKey:

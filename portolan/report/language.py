@@ -21,7 +21,7 @@ from babel.units import format_compound_unit, format_unit
 from ruamel.yaml import YAML
 
 from portolan.errors import PortolanError
-from portolan.report.content import Cell, LanguageName
+from portolan.report.content import LanguageName
 from portolan.requirements.schema import Text
 
 CATALOGUE = Path(__file__).parent / "catalogue"
@@ -234,11 +234,6 @@ def translate(sentence: str) -> str | None:
         if match:
             return french.format_map(match.groupdict())
     return None
-
-
-def text_cell(text: str, role: Any = "body") -> Cell:
-    """Return a cell of words."""
-    return Cell(text=text, role=role)
 
 
 def tongue(name: str) -> Tongue:

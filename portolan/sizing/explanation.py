@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from portolan.errors import PortolanError
 from portolan.model import Model
 from portolan.output import table
 from portolan.requirements.schema import Requirements
 from portolan.sizing import engine  # noqa: F401  (its modules register the formulas)
+from portolan.sizing.nearest import remedy
 from portolan.sizing.plan import Plan, Quantity
 from portolan.sizing.reasons import FORMULAS, walk
 from portolan.sizing.view import human
 
+EVERYTHING = "portolan size SITE -o json"
 PARTS = (
     "accelerators",
     "streaming",
@@ -86,7 +87,7 @@ def explain(plan: Plan, item: str, requirements: Requirements) -> Chain:
     """
     known = dict(quantities(plan))
     if item not in known:
-        raise PortolanError(f"plan of {plan.site}", f"no number called '{item}'", _remedy(item, list(known)))
+        raise PortolanError(f"plan of {plan.site}", f"no number called '{item}'", remedy(item, known, EVERYTHING))
     quantity = known[item]
     texts = {row.id: row.text.en for row in requirements.rows}
     return Chain(
@@ -113,14 +114,6 @@ def explain(plan: Plan, item: str, requirements: Requirements) -> Chain:
             for depth, name, reason in walk(weighed)
         ),
     )
-
-
-def _remedy(item: str, known: list[str]) -> str:
-    inside = [path for path in known if path.startswith(f"{item}.")]
-    near = inside or get_close_matches(item, known, n=3, cutoff=0.5)
-    if near:
-        return f"did you mean {', '.join(near)}?"
-    return f"the numbers of this plan are {', '.join(known)}"
 
 
 def print_chain(chain: Chain) -> None:

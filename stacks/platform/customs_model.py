@@ -70,7 +70,9 @@ class CustomsModelArgs:
     endpoint_secret: str
     endpoint_digest: str
     audience: str
+    log: Mapping[str, Any]  # what `decision_log` gives the chart
     accelerators: Mapping[str, int] = field(default_factory=dict)
+    runtime_class: str = ""
 
 
 class CustomsModel(Capability):
@@ -132,9 +134,11 @@ def chart_values(args: CustomsModelArgs, model_uri: str) -> dict[str, Any]:
         "endpointSecret": args.endpoint_secret,
         "endpointDigest": args.endpoint_digest,
         "audience": args.audience,
+        **args.log,
         "replicas": args.replicas,
         "resources": {"cpuMillicores": args.cpu_millicores, "memoryMebibytes": args.memory_mebibytes},
         "accelerators": dict(args.accelerators),
+        "runtimeClass": args.runtime_class,
         "example": json.dumps(args.use_case.example),
         "annotations": {
             "training": {"pulumi.com/timeoutSeconds": str(TRAINING_TIMEOUT_SECONDS)},

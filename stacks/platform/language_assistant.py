@@ -1,14 +1,13 @@
-"""The language assistant: the kit's own chart `language-assistant`, with the key of its log."""
+"""The language assistant: the kit's own chart `language-assistant`, and what it keeps of what was done."""
 
 from __future__ import annotations
 
-from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from portolan.errors import PortolanError
 from portolan.model import Model
@@ -17,7 +16,6 @@ from stacks.platform.helm import render
 from stacks.platform.objects import create
 
 NAME = "language-assistant"
-AUDIT_SECRET = "language-assistant-audit"
 
 
 class Texts(Model):
@@ -70,7 +68,7 @@ class LanguageAssistantArgs:
     parameters: LanguageAssistantParameters
     endpoint_secret: str
     endpoint_digest: str
-    audit_key: str
+    log: Mapping[str, Any]  # what `decision_log` gives the chart
     replicas: int
     cpu_millicores: int
     memory_mebibytes: int
@@ -83,16 +81,9 @@ class LanguageAssistant(Capability):
 
     def __init__(self, name: str, args: LanguageAssistantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("LanguageAssistant", name, opts)
-        audit = kubernetes.core.v1.Secret(
-            AUDIT_SECRET,
-            metadata={"name": AUDIT_SECRET, "namespace": args.namespace},
-            data={"key": pulumi.Output.secret(b64encode(args.audit_key.encode()).decode())},
-            opts=self.child(),
-        )
         self.objects = create(
             render(args.chart, NAME, args.namespace, chart_values(args), args.kubernetes_version, args.provider),
             capability=self,
-            after=[audit],
         )
         self.url = pulumi.Output.from_input(f"https://{NAME}.{args.namespace}/v1")
         self.register_outputs({"url": self.url})
@@ -132,7 +123,7 @@ def chart_values(args: LanguageAssistantArgs) -> dict[str, Any]:
         "endpointSecret": args.endpoint_secret,
         "endpointDigest": args.endpoint_digest,
         "audience": NAME,
-        "auditSecret": AUDIT_SECRET,
+        **args.log,
         "replicas": args.replicas,
         "replicasMost": args.replicas,
         "resources": {"cpuMillicores": args.cpu_millicores, "memoryMebibytes": args.memory_mebibytes},

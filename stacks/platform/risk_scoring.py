@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from portolan.platform.pki import ServingCertificate
 from stacks.platform.capability import Capability
@@ -23,7 +21,6 @@ NAME = "risk-scoring"
 READY_TIMEOUT_SECONDS = 600
 AUDIENCE = NAME
 ENDPOINT_SECRET = "risk-scoring-endpoint"
-AUDIT_SECRET = "risk-scoring-audit"
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class RiskScoringArgs:
     addresses: Sequence[str]
     endpoint: ServingCertificate
     authority_certificate: str
-    audit_key: str
+    log: Mapping[str, Any]  # what `decision_log` gives the chart
 
 
 class RiskScoring(Capability):
@@ -59,16 +56,10 @@ class RiskScoring(Capability):
             CertificatesArgs(args.authority_certificate, args.endpoint, args.namespace, ENDPOINT_SECRET),
             pulumi.ResourceOptions(parent=self, depends_on=opts.depends_on if opts else None),
         )
-        audit = kubernetes.core.v1.Secret(
-            AUDIT_SECRET,
-            metadata={"name": AUDIT_SECRET, "namespace": args.namespace},
-            data={"key": pulumi.Output.secret(b64encode(args.audit_key.encode()).decode())},
-            opts=self.child(),
-        )
         self.objects = create(
             render(args.chart, NAME, args.namespace, chart_values(args), args.kubernetes_version, args.provider),
             capability=self,
-            after=[certificates.secret, audit],
+            after=[certificates.secret],
         )
         urls = [f"https://{address}:{args.node_port}" for address in args.addresses]
         self.urls = pulumi.Output.from_input(urls)
@@ -86,7 +77,7 @@ def chart_values(args: RiskScoringArgs) -> dict[str, Any]:
         "endpointSecret": ENDPOINT_SECRET,
         "endpointDigest": sha256(args.endpoint.certificate.encode()).hexdigest()[:12],
         "audience": AUDIENCE,
-        "auditSecret": AUDIT_SECRET,
+        **args.log,
         "resources": {"cpuMillicores": args.cpu_millicores, "memoryMebibytes": args.memory_mebibytes},
         "nodePort": args.node_port,
         "annotations": {

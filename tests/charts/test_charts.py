@@ -99,6 +99,70 @@ def test_the_service_without_a_node_port_stays_inside():
     assert "InferenceService" in kinds
 
 
+LOGGED = ("customs-model", "language-assistant", "risk-scoring")
+
+
+def server(chart, *arguments):
+    """Return the pod that serves, as the chart's good values and these make it."""
+    found = documents(chart, "--skip-tests", *arguments)
+    one = next(one for one in found if one["kind"] in ("InferenceService", "Deployment"))
+    return one["spec"]["predictor"] if one["kind"] == "InferenceService" else one["spec"]["template"]["spec"]
+
+
+def variables(pod):
+    return {one["name"]: one.get("value", one.get("valueFrom")) for one in pod["containers"][0]["env"]}
+
+
+@pytest.mark.parametrize("chart", LOGGED)
+def test_a_log_without_a_store_is_kept_in_its_pod_alone(chart):
+    told = variables(server(chart, "--set", "auditSecret=audit"))
+    assert told["MODEL_SERVER_AUDIT_KEY_FILE"] == "/etc/audit/key"
+    assert not [name for name in told if name.startswith("AWS_") or name == "MODEL_SERVER_AUDIT_STORE"]
+
+
+@pytest.mark.parametrize("chart", LOGGED)
+def test_a_log_is_shipped_by_the_key_of_its_bucket(chart):
+    store = ["uri=s3://decisions/here", "url=http://store:8333", "credentialsSecret=writer"]
+    pod = server(chart, "--set", ",".join(["auditSecret=audit", *(f"decisionsStore.{one}" for one in store)]))
+    told = variables(pod)
+    assert told["MODEL_SERVER_AUDIT_STORE"] == "s3://decisions/here"
+    assert (told["AWS_ENDPOINT_URL"], told["AWS_REGION"]) == ("http://store:8333", "us-east-1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        assert told[name] == {"secretKeyRef": {"name": "writer", "key": name}}
+    folder = told["MODEL_SERVER_AUDIT_DIR"]
+    volume = next(one["name"] for one in pod["containers"][0]["volumeMounts"] if one["mountPath"] == folder)
+    assert volume in {one["name"] for one in pod["volumes"]}
+
+
+@pytest.mark.parametrize("chart", LOGGED)
+def test_the_pod_sees_no_more_of_the_logs_secret_than_its_key(chart):
+    pod = server(chart, "--set", "auditSecret=audit")
+    secret = next(one["secret"] for one in pod["volumes"] if one["name"] == "audit-key")
+    assert secret == {"secretName": "audit", "items": [{"key": "key", "path": "key"}]}
+
+
+def test_the_assistant_may_reach_the_store_that_it_ships_to():
+    store = "auditSecret=audit,decisionsStore.uri=s3://decisions/here,decisionsStore.credentialsSecret=writer"
+    alone = "upstream.url=,effects.url=,effects.authoritySecret=,effects.audience="
+    for values, reached in ((alone, False), (f"{alone},{store}", True)):
+        found = documents("language-assistant", "--skip-tests", "--set", values)
+        egress = next(one for one in found if one["kind"] == "NetworkPolicy")["spec"]["egress"]
+        assert ({"to": [{"namespaceSelector": {}}]} in egress) is reached
+
+
+def test_a_model_without_accelerators_names_no_runtime_class_and_has_no_gap_when_it_changes():
+    pod = server("customs-model")
+    assert "runtimeClassName" not in pod
+    assert pod["deploymentStrategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_a_model_on_a_gpu_names_its_runtime_class_and_needs_none_to_spare():
+    pod = server("customs-model", "--set", r"accelerators.nvidia\.com/gpu=1,runtimeClass=nvidia")
+    assert pod["runtimeClassName"] == "nvidia"
+    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert pod["deploymentStrategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
 def test_one_training_worker_asks_for_one_node():
     job = documents("risk-training", "--set", "workers.replicas=1", "--skip-tests")[0]
     assert job["spec"]["entrypoint"].endswith("--nodes 1")

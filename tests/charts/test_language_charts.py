@@ -153,3 +153,11 @@ def test_pods_of_a_language_model_are_not_root_and_fetch_nothing(kind):
     who = policy["ingress"][0]["from"][0]
     assert who["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "risk-scoring"}
     assert who["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "language-assistant"}
+
+
+@pytest.mark.parametrize("kind", ["InferenceService", "LLMInferenceService"])
+def test_a_language_model_names_the_runtime_class_of_its_gpus_where_there_is_one(kind):
+    for settings, expected in ((("runtimeClass=nvidia",), "nvidia"), ((), None)):
+        served = only(rendered("language-model", f"kind={kind}", *settings), kind)["spec"]
+        pod = served["predictor"] if kind == "InferenceService" else served["template"]
+        assert pod.get("runtimeClassName") == expected

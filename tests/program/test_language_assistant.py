@@ -12,6 +12,7 @@ from portolan.platform.sources import Sources
 from portolan.requirements import load_requirements
 from portolan.sites.loader import load_site
 from portolan.sizing.engine import size
+from stacks.platform import decision_log
 from stacks.platform.language_assistant import LanguageAssistantArgs, LanguageAssistantParameters, chart_values
 
 IMAGE = "registry.portolan.internal/customs-models:0123456789ab"
@@ -56,7 +57,7 @@ def with_assistant(settings, bundle, assistant_plan, program_of):
 
 def environment(registered):
     pod = registered.one(DEPLOYMENT, "language-assistant")["spec"]["template"]["spec"]
-    return {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+    return {one["name"]: one.get("value", "") for one in pod["containers"][0]["env"]}
 
 
 def test_a_site_that_does_not_name_it_gets_none(registered):
@@ -69,7 +70,8 @@ def test_it_speaks_tls_asks_for_tokens_and_keeps_a_log(with_assistant):
     assert told["MODEL_SERVER_AUDIENCE"] == "language-assistant"
     assert told["MODEL_SERVER_AUDIT_KEY_FILE"] == "/etc/audit/key"
     assert with_assistant.one(SECRET, "customs-models-endpoint")["type"] == "kubernetes.io/tls"
-    assert with_assistant.one(SECRET, "language-assistant-audit")["data"]
+    assert told["MODEL_SERVER_AUDIT_STORE"] == "s3://decisions/language-assistant"
+    assert with_assistant.one(SECRET, "decision-log")["data"]
 
 
 def test_what_a_person_decides_reaches_it(with_assistant):
@@ -106,7 +108,7 @@ def test_several_replicas_need_a_place_that_they_share():
         parameters=LanguageAssistantParameters(),
         endpoint_secret="customs-models-endpoint",
         endpoint_digest="0123456789ab",
-        audit_key="k",
+        log=decision_log.values("language-assistant", "http://store", "here"),
         replicas=2,
         cpu_millicores=100,
         memory_mebibytes=384,

@@ -30,6 +30,7 @@ def test_each_capability_is_one_component(registered):
         "Declarations",
         "Training",
         "RiskScoring",
+        "DecisionLog",
         "MetricsServer",
     }
 
@@ -197,7 +198,36 @@ def test_only_the_training_identity_may_write_models(registered, secrets):
     assert "Admin" not in risk["actions"]
 
 
-@pytest.mark.parametrize("name", ["object-store-identities", "object-store-credentials", "kserve-webhook-server-cert"])
+def test_the_log_of_decisions_outlives_its_pod(registered):
+    predictor = registered.one(INFERENCE, "risk-scoring")["spec"]["predictor"]
+    told = {one["name"]: one for one in predictor["containers"][0]["env"]}
+    assert told["MODEL_SERVER_AUDIT_STORE"]["value"] == "s3://decisions/risk-scoring"
+    assert told["AWS_ENDPOINT_URL"]["value"].startswith("http://object-store.portolan-system.")
+    reference = told["AWS_SECRET_ACCESS_KEY"]["valueFrom"]["secretKeyRef"]
+    held = _open(registered.one("kubernetes:core/v1:Secret", reference["name"])["data"])
+    assert reference["key"] in held
+    store = registered.one("kubernetes:apps/v1:StatefulSet", "object-store")["spec"]["template"]["spec"]
+    buckets = next(one["value"] for one in store["containers"][0]["env"] if one["name"] == "BUCKETS")
+    assert "decisions" in buckets.split()
+
+
+def test_no_volume_of_the_log_pins_the_pods_to_a_host(registered):
+    volumes = registered.one(INFERENCE, "risk-scoring")["spec"]["predictor"]["volumes"]
+    assert not [one for one in volumes if "persistentVolumeClaim" in one]
+
+
+def test_who_writes_the_log_writes_nothing_else_and_who_trains_cannot_change_it(registered):
+    data = _open(registered.one("kubernetes:core/v1:Secret", "object-store-identities")["data"])
+    identities = json.loads(base64.b64decode(data["s3.json"]))["identities"]
+    actions = {one["name"]: one["actions"] for one in identities}
+    assert actions["decision-log"] == ["Write:decisions"]
+    others = [action for name, held in actions.items() if name != "decision-log" for action in held]
+    assert not [action for action in others if action.endswith(":decisions")]
+
+
+@pytest.mark.parametrize(
+    "name", ["object-store-identities", "object-store-credentials", "kserve-webhook-server-cert", "decision-log"]
+)
 def test_what_is_secret_stays_secret_in_the_state(registered, name):
     secrets = [
         one.inputs for one in registered.of("kubernetes:core/v1:Secret") if one.inputs["metadata"]["name"] == name

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from portolan.errors import PortolanError
 from portolan.platform.sources import Sources
 from portolan.requirements import load_requirements
 from portolan.sites.loader import load_site
+from portolan.sizing.devices import AcceleratedHost, DevicePlan
 from portolan.sizing.engine import size
+from portolan.sizing.parts import AcceleratorPlan
 from portolan.sizing.plan import Plan
+from portolan.sizing.reasons import constant, decide
+from stacks.platform import accelerated
 
 INFERENCE = "kubernetes:serving.kserve.io/v1beta1:InferenceService"
 JOB = "kubernetes:batch/v1:Job"
@@ -68,6 +73,54 @@ def test_only_valuation_learns_from_the_declarations(with_models):
     }
     assert arguments["valuation"][2:] == ["--data", "s3://declarations/"]
     assert len(arguments["hs-classification"]) == len(arguments["xray-inspection"]) == 2
+
+
+def gpus(plan: Plan, racked: bool, count: int = 2) -> Plan:
+    """The plan of a site that has GPUs for X-ray inspection: in racks, or in a cloud's nodes."""
+    none, some = (decide("accelerators", constant("a", number, "of this test")) for number in (0, count))
+    counted = AcceleratorPlan(model="h100", xray=some, language_model=none, training=none, total=some)
+    devices = DevicePlan(hosts=(AcceleratedHost(name="worker-2", model="h100", count=8),)) if racked else None
+    return plan.model_copy(update={"accelerators": counted, "devices": devices})
+
+
+@pytest.mark.parametrize(("racked", "runtime"), [(True, "nvidia"), (False, None)])
+def test_inspection_gets_the_gpus_that_the_plan_counts_for_it(
+    settings, bundle, models_plan, program_of, racked, runtime
+):
+    chosen = replace(settings, plan=gpus(models_plan, racked), sources=SourcesWithModels(bundle))
+    found = program_of(replace(chosen, accelerated=("xray-inspection",)))
+    predictor = found.one(INFERENCE, "xray-inspection")["spec"]["predictor"]
+    assert predictor["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert (predictor["minReplicas"], predictor.get("runtimeClassName")) == (2, runtime)
+    other = found.one(INFERENCE, "valuation")["spec"]["predictor"]
+    assert "runtimeClassName" not in other
+    assert "nvidia.com/gpu" not in other["containers"][0]["resources"]["limits"]
+
+
+def test_an_image_that_uses_none_takes_no_gpu_from_others(settings, bundle, models_plan, program_of):
+    found = program_of(replace(settings, plan=gpus(models_plan, racked=True), sources=SourcesWithModels(bundle)))
+    limits = found.one(INFERENCE, "xray-inspection")["spec"]["predictor"]["containers"][0]["resources"]["limits"]
+    assert "nvidia.com/gpu" not in limits
+
+
+def test_gpus_that_the_plan_does_not_count_are_not_promised(models_plan):
+    for plan in (models_plan, gpus(models_plan, racked=True, count=0)):
+        with pytest.raises(PortolanError, match="counts no GPU for xray-inspection"):
+            accelerated.share(plan, "xray-inspection", ("xray-inspection",))
+
+
+@pytest.mark.parametrize("chosen", ["xray-inspection", ["valuation"], [{}]])
+def test_a_setting_that_names_what_uses_no_gpu_is_refused(chosen):
+    with pytest.raises(PortolanError, match="portolan:accelerated"):
+        accelerated.checked(chosen)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_ships_its_log_to_a_place_of_its_own(with_models, name):
+    container = with_models.one(INFERENCE, name)["spec"]["predictor"]["containers"][0]
+    told = {one["name"]: one.get("value", "") for one in container["env"]}
+    assert told["MODEL_SERVER_AUDIT_STORE"] == f"s3://decisions/{name}"
+    assert told["MODEL_SERVER_AUDIT_DIR"] in {one["mountPath"] for one in container["volumeMounts"]}
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -1,9 +1,10 @@
 """A log of decisions that shows whether it was changed: each line holds the digest of the line before.
 
-`python -m model_server.audit FILE` checks a log. Identities of persons and firms never enter it in the clear: a keyed
-digest stands for each, so that entries about the same importer can be put together by whoever holds the key, and by
-nobody else. A log is written by one process; several workers keep one each. What a chain cannot show is that its end
-was cut off: keep the last digest elsewhere (`verify` tells it).
+A log is a row of segments of bounded size, one file each, and the chain runs on from one to the next.
+`python -m model_server.audit LOG...` checks logs: files, folders, or prefixes of a bucket. Identities of persons and
+firms never enter it in the clear: a keyed digest stands for each, so that entries about the same importer can be put
+together by whoever holds the key, and by nobody else. A log is written by one process; several workers keep one each.
+What a chain cannot show is that its end was cut off: keep the last digest elsewhere (`verify` tells it).
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from model_server import segments
 from model_server.errors import EXIT_COULD_NOT_RUN, ServiceError
+from model_server.segments import START, Segment
 
-START = "0" * 64  # stands for the line before the first
 PERSONAL = frozenset({"caller", "declarant_id", "importer_id", "seller_id", "courier_id", "officer", "declaration_id"})
 KEY_BYTES_LEAST = 16
+# What is shipped again whole while it grows: some 600 decisions of 430 bytes.
+SEGMENT_BYTES = 256 << 10
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:
@@ -32,20 +36,38 @@ def _line(entry: Mapping[str, Any]) -> bytes:
 
 
 class AuditLog:
-    """A log in one file, appended to line by line and put on the disk before an answer is given."""
+    """A log in a row of files, appended to line by line and put on the disk before an answer is given."""
 
-    def __init__(self, path: Path, key: bytes) -> None:
+    def __init__(self, path: Path, key: bytes, segment_bytes: int = SEGMENT_BYTES) -> None:
         """Continue the log at `path`. Raises ServiceError where it was changed, or the key is too short."""
         if len(key) < KEY_BYTES_LEAST:
             raise ServiceError("audit key", f"fewer than {KEY_BYTES_LEAST} bytes", "make a longer random key")
         self._key = key
+        self._segment_bytes = segment_bytes
         self._lock = threading.Lock()
         self._noted = False
+        self._full: list[int] = []  # files of segments that no line is added to; not yet on the disk for certain
+        self._folder, self._segment = path.parent, Segment(path.name, 1)
         try:
-            self._number, self._last = verify(path) if path.exists() else (0, START)
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            self._number, self._last = 0, START
+            if path.exists():
+                beside = (segments.segment_of(one.name) for one in self._folder.iterdir())
+                found = sorted(one for one in beside if one.log == path.name)
+                self._number, self._last = verify(*(self._folder / one.name for one in found))
+                self._segment = found[-1]
+            self._file = self._open(self._segment)
         except OSError as error:
             raise ServiceError(str(path), error.strerror or str(error), "name a folder that can be written") from None
+
+    def _open(self, segment: Segment) -> int:
+        """Return an open file whose name is on the disk too."""
+        file = os.open(self._folder / segment.name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return file
 
     def mask(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return `values` with a keyed digest in place of each identity; an empty one stays empty."""
@@ -67,9 +89,13 @@ class AuditLog:
 
     def flush(self) -> None:
         """Put what was noted on the disk. Raises OSError where that fails."""
-        if self._noted:
-            self._noted = False
-            os.fsync(self._file)
+        if not self._noted:
+            return
+        self._noted = False
+        with self._lock:  # but not while the disk works: who notes would wait for it
+            full, self._full = self._full, []
+            current = os.dup(self._file)
+        _settle([*full, current])
 
     def _append(self, kind: str, values: Mapping[str, Any], on_disk: bool) -> str:
         with self._lock:
@@ -83,10 +109,15 @@ class AuditLog:
             line = _line(entry)
             whole = line + b"\n"
             size = os.fstat(self._file).st_size
+            if size and size + len(whole) > self._segment_bytes:
+                self._next()
+                size = 0
             try:
                 if os.write(self._file, whole) != len(whole):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # a part was taken
                 if on_disk:
+                    full, self._full = self._full, []
+                    _settle(full)
                     os.fsync(self._file)
             except OSError:
                 os.ftruncate(self._file, size)
@@ -95,40 +126,60 @@ class AuditLog:
             self._last = hashlib.sha256(line).hexdigest()
             return self._last
 
+    def _next(self) -> None:
+        """Begin the next segment. Raises OSError, and goes on with this one, where the disk does not take it."""
+        following = Segment(self._segment.log, self._segment.number + 1)
+        file = self._open(following)
+        self._full.append(self._file)
+        self._file, self._segment = file, following
 
-def verify(path: Path) -> tuple[int, str]:
-    """Return how many entries a log has and the digest of the last.
+
+def _settle(files: Sequence[int]) -> None:
+    """Put files on the disk and close them. Raises OSError where that fails."""
+    try:
+        for file in files:
+            os.fsync(file)
+    finally:
+        for file in files:
+            os.close(file)
+
+
+def verify(*paths: Path) -> tuple[int, str]:
+    """Return how many entries the log in these segments has and the digest of the last.
 
     Raises ServiceError that names the line from which on it is not what was written.
     """
-    number, last = 0, START
     try:
-        lines = path.read_bytes().splitlines()
+        parts = [(segments.segment_of(path.name), path.read_bytes()) for path in paths]
     except OSError as error:
-        raise ServiceError(str(path), error.strerror or str(error), "check the path") from None
-    for number, line in enumerate(lines, 1):
-        try:
-            entry = json.loads(line)
-            whole = entry["before"] == last and entry["number"] == number
-        except (ValueError, KeyError, TypeError):
-            whole = False
-        if not whole:
-            raise ServiceError(f"{path}:{number}", "it does not follow from the line before", "the log was changed")
-        last = hashlib.sha256(line).hexdigest()
-    return number, last
+        raise ServiceError(str(error.filename), error.strerror or str(error), "check the path") from None
+    log = segments.check(str(paths[0]), parts)
+    return log.number, log.last
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Check the logs that are named, tell their last digests, and return the exit status; 2 where one was changed."""
     names = sys.argv[1:] if arguments is None else arguments
-    status = 0 if names else EXIT_COULD_NOT_RUN
-    for name in names:
+    if not names:
+        print("name logs: files, folders, or s3://BUCKET/PREFIX/", file=sys.stderr)
+        return EXIT_COULD_NOT_RUN
+    status = 0
+    try:
+        parts = segments.gathered(names)
+    except ServiceError as error:
+        print(error, file=sys.stderr)
+        return EXIT_COULD_NOT_RUN
+    for name, segments_of_it in parts.items():
         try:
-            number, last = verify(Path(name))
-            print(f"{name}: {number} entries, last {last}")
+            log = segments.check(name, segments_of_it.items())
         except ServiceError as error:
             print(error, file=sys.stderr)
             status = EXIT_COULD_NOT_RUN
+            continue
+        print(f"{name}: {log.number} entries, last {log.last}")
+        if log.begins > 1:
+            missing = f"segments 1 to {log.begins - 1} are not here: not checked"
+            print(f"{name}: {missing}", file=sys.stderr)
     return status
 
 

@@ -19,8 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from model_server.audit import verify
 from model_server.errors import EXIT_COULD_NOT_RUN, ServiceError
+from model_server.segments import read
 
 LEVEL = 0.05
 MIXTURE_VARIANCE = 0.01  # of the difference of two shares that is looked for: about a tenth
@@ -126,13 +126,9 @@ def compared(report: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     return {"p_value": p, "verdict": f"{better[:12]} finds more" if p < LEVEL else "no difference shown yet"}
 
 
-def read_logs(paths: Sequence[Path]) -> list[dict[str, Any]]:
+def read_logs(addresses: Sequence[str]) -> list[Mapping[str, Any]]:
     """Return the entries of checked logs. Raises ServiceError where one was changed."""
-    entries: list[dict[str, Any]] = []
-    for path in paths:
-        verify(path)
-        entries += [json.loads(line) for line in path.read_bytes().splitlines()]
-    return entries
+    return [entry for log in read(addresses) for entry in log.entries]
 
 
 def write_feedback(path: Path, pairs: Sequence[Joined]) -> None:
@@ -149,7 +145,7 @@ def write_feedback(path: Path, pairs: Sequence[Joined]) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status; 2 where a log was changed or cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m model_server.outcomes", description=__doc__)
-    parser.add_argument("logs", nargs="+", type=Path, help="logs of decisions, all with the same key")
+    parser.add_argument("logs", nargs="+", help="files, folders or s3://BUCKET/PREFIX/, all with the same key")
     parser.add_argument("--feedback", type=Path, help="write decisions with results to this CSV file")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="how it is printed")
     options = parser.parse_args(arguments)

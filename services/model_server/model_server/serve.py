@@ -4,6 +4,7 @@ A service calls `run` with a function that makes its model of sealed files. The 
 MODEL_SERVER_WORKERS, _BODY_LIMIT_BYTES, _ROWS_LIMIT, _READ_SECONDS, _ANSWER_SECONDS, _DRAIN_SECONDS (how long it still
 takes new connections after SIGTERM, unready, until the cluster has noticed), _STOP_SECONDS (how long requests in
 flight may take after that), _AUDIT_DIR, _AUDIT_KEY_FILE and _AUDIT_REQUESTS (the logs of decisions and requests),
+_AUDIT_STORE, _AUDIT_SHIP_SECONDS and _AUDIT_SEGMENT_BYTES (where they are shipped to, how often, in what parts),
 _TLS_DIR (tls.crt and tls.key).
 """
 
@@ -30,6 +31,7 @@ from model_server.errors import EXIT_COULD_NOT_RUN, ServiceError
 from model_server.journal import Journal
 from model_server.model import Model
 from model_server.sealed import SealedModel
+from model_server.shipping import Shipping
 from model_server.telemetry import Telemetry
 from model_server.versions import EXTRA_CELLS, Versions, opened
 
@@ -39,7 +41,7 @@ def open_audit(audit: settings.AuditSettings | None, what: str = "decisions") ->
     if audit is None:
         return None
     name = f"{what}-{socket.gethostname()}-{os.getpid()}-{time.time_ns()}.jsonl"
-    return AuditLog(audit.folder / name, audit.key)
+    return AuditLog(audit.folder / name, audit.key, audit.segment_bytes)
 
 
 def open_journal(audit: settings.AuditSettings | None, telemetry: Telemetry) -> Journal | None:
@@ -180,4 +182,12 @@ def serve_until_stopped(
         log_level=LogLevels.warning,
         **encryption,
     )
-    server.serve(target_loader=application)
+    audit = chosen.audit
+    shipping = None
+    if audit is not None and audit.store is not None:
+        shipping = Shipping(audit.folder, audit.store, audit.ship_seconds, telemetry)
+    try:
+        server.serve(target_loader=application)
+    finally:
+        if shipping is not None:
+            shipping.finish()

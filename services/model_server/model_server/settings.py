@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_server.audit import KEY_BYTES_LEAST
+from model_server import shipping
+from model_server.audit import KEY_BYTES_LEAST, SEGMENT_BYTES
 from model_server.authentication import POD
 from model_server.bodies import Limits
 from model_server.errors import ServiceError
@@ -16,11 +17,17 @@ from model_server.storage import Folder
 
 @dataclass(frozen=True)
 class AuditSettings:
-    """Where the log of decisions lies, the key that masks identities, and whether each request has its line too."""
+    """Where the log of decisions lies, the key that masks identities, and whether each request has its line too.
+
+    `store` is where its segments are shipped to, every `ship_seconds`; None: nowhere.
+    """
 
     folder: Path
     key: bytes
     requests: bool = False
+    segment_bytes: int = SEGMENT_BYTES
+    store: str | None = None
+    ship_seconds: int = 2
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         drain_seconds=whole("MODEL_SERVER_DRAIN_SECONDS", 5, 0, 600),
         stop_seconds=whole("MODEL_SERVER_STOP_SECONDS", 20, 1, 600),
-        audit=_audit(environment),
+        audit=_audit(environment, whole),
         tls=_tls(environment),
         access=_access(environment),
         trusted_key=_trusted(environment),
@@ -84,7 +91,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def _audit(environment: Mapping[str, str]) -> AuditSettings | None:
+def _audit(environment: Mapping[str, str], whole: Callable[[str, int, int, int], int]) -> AuditSettings | None:
     folder, key = environment.get("MODEL_SERVER_AUDIT_DIR"), environment.get("MODEL_SERVER_AUDIT_KEY_FILE")
     if not folder:
         return None
@@ -98,7 +105,15 @@ def _audit(environment: Mapping[str, str]) -> AuditSettings | None:
     requests = environment.get("MODEL_SERVER_AUDIT_REQUESTS", "false")
     if requests not in ("true", "false"):
         raise ServiceError("MODEL_SERVER_AUDIT_REQUESTS", f"{requests!r} is neither true nor false", "correct it")
-    return AuditSettings(Path(folder), secret, requests == "true")
+    store = environment.get("MODEL_SERVER_AUDIT_STORE")
+    return AuditSettings(
+        Path(folder),
+        secret,
+        requests == "true",
+        whole("MODEL_SERVER_AUDIT_SEGMENT_BYTES", SEGMENT_BYTES, 1024, 1 << 30),
+        shipping.checked(store) if store else None,
+        whole("MODEL_SERVER_AUDIT_SHIP_SECONDS", AuditSettings.ship_seconds, 1, 3600),
+    )
 
 
 def _trusted(environment: Mapping[str, str]) -> bytes | None:

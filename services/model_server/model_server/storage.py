@@ -1,7 +1,7 @@
 """Bytes by address: a folder (`file:///path` or a plain path) or an S3 prefix (`s3://bucket/prefix/`).
 
 S3 takes its credentials and endpoint from the AWS_* environment (AWS_ENDPOINT_URL for an object store of
-the site's own); boto3 is imported only for an s3 address, because serving has none.
+the site's own); boto3 is imported only for an s3 address: of a server, by the process that ships its log alone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ class Store(Protocol):
 
     def below(self, name: str) -> Store:
         """Return the store of what lies under `name`."""
+
+    def names(self) -> list[str]:
+        """Return the names of what lies here, not of what lies further below. Raises ServiceError."""
 
 
 class Folder:
@@ -68,6 +71,12 @@ class Folder:
     def remove(self, name: str) -> None:
         (self.root / name).unlink(missing_ok=True)
 
+    def names(self) -> list[str]:
+        try:
+            return sorted(path.name for path in self.root.iterdir() if path.is_file())
+        except OSError as error:
+            raise ServiceError(str(self.root), error.strerror or str(error), "check the path") from error
+
 
 class Bucket:
     """A store under a prefix of an S3 bucket."""
@@ -94,6 +103,13 @@ class Bucket:
         with _told(f"s3://{self.bucket}/{self.prefix}{name}"):
             self._client.delete_object(Bucket=self.bucket, Key=self.prefix + name)
 
+    def names(self) -> list[str]:
+        with _told(f"s3://{self.bucket}/{self.prefix}"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self.prefix, Delimiter="/"
+            )
+            return [one["Key"].removeprefix(self.prefix) for page in pages for one in page.get("Contents", ())]
+
 
 class _told:  # noqa: N801 - reads as a word where it is used
     """Turn what boto3 raises into the one error that users see."""
@@ -119,7 +135,7 @@ def _s3_client() -> Any:
         import boto3
         from botocore.config import Config
     except ImportError as error:
-        raise ServiceError("s3://", "boto3 is not installed", "install the extra 'training'") from error
+        raise ServiceError("s3://", "boto3 is not installed", "install the extra 'storage'") from error
     return boto3.client(
         "s3",
         region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",

@@ -21,7 +21,7 @@ STATUSES = (200, 400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 500, 503, 504
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 BLOCKS = 64  # a worker that comes after a crash takes the next block
 FLAGS = 1  # shared by all, after the blocks; each worker has its own cell of each event
-EVENTS = ("load_failures", "rollbacks", "audit_failures")
+EVENTS = ("load_failures", "rollbacks", "audit_failures", "shipping_failures")
 
 _REQUESTS = 0
 _LATENCY = _REQUESTS + len(ARMS) * len(PROTOCOLS) * len(STATUSES)
@@ -90,6 +90,10 @@ class Telemetry:
     def count_audit_failure(self) -> None:
         """Count an entry that the log did not take."""
         self._own[_EVENTS + 2] += 1
+
+    def count_shipping_failure(self) -> None:
+        """Count a time that the log could not be put into the object store."""
+        self._own[_EVENTS + 3] += 1
 
     def began(self) -> None:
         """Count a request that began."""

@@ -91,7 +91,7 @@ def test_a_server_records_results(place: Place, tmp_path: Path) -> None:
         good = {"declaration_id": "7", "officer": "4711", "found": True}
         assert httpx.post(f"{path}/results", json=good).status_code == 201
     (log,) = (tmp_path / "logs").iterdir()
-    (pair,) = outcomes.joined(outcomes.read_logs([log]))
+    (pair,) = outcomes.joined(outcomes.read_logs([str(log)]))
     assert (pair.model_digest, pair.found) == (digest, True)
     assert pair.days is not None
     assert "4711" not in log.read_text()

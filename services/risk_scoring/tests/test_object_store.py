@@ -1,4 +1,4 @@
-"""Training reads from and writes to a real S3 object store (SeaweedFS, where the bundle has it)."""
+"""Training reads from and writes to a real S3 object store (SeaweedFS, where the bundle has it), and logs go there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -15,13 +16,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from model_server import segments
 from model_server.errors import ServiceError
 from model_server.sealed import read_sealed
 from model_server.storage import Folder, open_store
 from risk_scoring import train
+from risk_service import MODEL, Running, serving
 
 ADMINISTRATOR = {"accessKey": "administrator", "secretKey": "a-secret-of-this-test-alone"}
 TRAINING = {"accessKey": "training", "secretKey": "another-secret-of-this-test-alone"}
+DECISIONS = {"accessKey": "decisions", "secretKey": "a-third-secret-of-this-test-alone"}
 ACTIONS = [f"{action}:{bucket}" for bucket in ("declarations", "models") for action in ("Read", "Write", "List")]
 
 
@@ -54,6 +58,7 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     identities = [
         {"name": "administrator", "credentials": [ADMINISTRATOR], "actions": ["Admin"]},
         {"name": "training", "credentials": [TRAINING], "actions": ACTIONS},
+        {"name": "decisions", "credentials": [DECISIONS], "actions": ["Write:decisions"]},
     ]
     (folder / "s3.json").write_text(json.dumps({"identities": identities}))
     master, volume, filer, s3 = _free_ports(4)
@@ -137,3 +142,108 @@ def test_a_model_trained_in_the_object_store_is_that_trained_from_files(data: Pa
 def test_what_is_not_there_is_named_with_the_remedy() -> None:
     with pytest.raises(ServiceError, match=r"s3://nowhere/train\.csv: .*AWS_ENDPOINT_URL"):
         open_store("s3://nowhere/").read("train.csv")
+
+
+@pytest.fixture
+def log(object_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a server whose log is shipped to the bucket `decisions`, where this test alone reads."""
+    import boto3
+
+    reader = {"aws_access_key_id": ADMINISTRATOR["accessKey"], "aws_secret_access_key": ADMINISTRATOR["secretKey"]}
+    client = boto3.client("s3", region_name="us-east-1", endpoint_url=object_store, **reader)
+    with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket="decisions")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", object_store)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ADMINISTRATOR["accessKey"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", ADMINISTRATOR["secretKey"])
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    (tmp_path / "key").write_bytes(b"a key of these tests alone")
+    (tmp_path / "log").mkdir()
+    return {
+        "AWS_ACCESS_KEY_ID": DECISIONS["accessKey"],
+        "AWS_SECRET_ACCESS_KEY": DECISIONS["secretKey"],
+        "MODEL_SERVER_AUDIT_DIR": str(tmp_path / "log"),
+        "MODEL_SERVER_AUDIT_KEY_FILE": str(tmp_path / "key"),
+        "MODEL_SERVER_AUDIT_STORE": f"s3://decisions/{tmp_path.name}",
+        "MODEL_SERVER_AUDIT_SEGMENT_BYTES": "2048",
+        "MODEL_SERVER_AUDIT_SHIP_SECONDS": "1",
+        "MODEL_SERVER_DRAIN_SECONDS": "0",
+    }
+
+
+def decide(running: Running, count: int) -> set[str]:
+    """Record decisions, and return the digests by which they were confirmed."""
+    told = {"officer": "4711", "model_digest": "0" * 64, "told": "red", "decision": "red"}
+    confirmed = set()
+    with running.client() as client:
+        for number in range(count):
+            answer = client.post(f"/v1/models/{MODEL}/decisions", json={"declaration_id": str(number), **told})
+            assert answer.status_code == 201
+            confirmed.add(answer.json()["recorded"])
+    return confirmed
+
+
+def shipped(settings: dict[str, str]) -> tuple[int, set[str]]:
+    """Return how many entries the store has, and the digests of the last of each log; each is checked by its chain."""
+    logs = segments.read([settings["MODEL_SERVER_AUDIT_STORE"]])
+    assert [log.begins for log in logs] == [1] * len(logs)
+    return sum(log.number for log in logs), {log.last for log in logs}
+
+
+def kill_all(running: Running) -> None:
+    """End a server and its processes at once, as a container ends."""
+    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+    for process in (running.process.pid, *map(int, children)):
+        os.kill(process, signal.SIGKILL)
+    running.process.wait()
+
+
+def test_a_log_is_in_the_store_while_its_server_runs_and_whole_when_it_stops(model: Path, log: dict[str, str]) -> None:
+    folder = Path(log["MODEL_SERVER_AUDIT_DIR"])
+    with serving(model, **log) as running:
+        confirmed = decide(running, 40)
+        time.sleep(3)
+        number, last = shipped(log)
+        assert number == 40
+        assert last <= confirmed
+        # full segments lie in one place only
+        assert len(list(folder.iterdir())) == 1
+        confirmed = decide(running, 1)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(30) == 0
+    assert shipped(log) == (41, confirmed)
+
+
+def test_what_was_confirmed_outlives_a_server_that_is_killed(model: Path, log: dict[str, str]) -> None:
+    with serving(model, **(log | {"MODEL_SERVER_AUDIT_SHIP_SECONDS": "3600"})) as running:
+        confirmed = decide(running, 10)
+        kill_all(running)
+    with serving(model, **log) as running:  # the container's next one finds what the first left
+        confirmed |= decide(running, 5)
+    number, last = shipped(log)
+    assert number == 15
+    assert last <= confirmed
+
+
+def test_a_store_that_is_away_takes_no_decision_with_it(model: Path, log: dict[str, str]) -> None:
+    with serving(model, **(log | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"})) as running:
+        decide(running, 10)
+        deadline = time.monotonic() + 60
+        while 'shipping_failures_total{model="risk-scoring"} 0' in running.client().get("/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    assert sum(one.number for one in segments.read([log["MODEL_SERVER_AUDIT_DIR"]])) == 10
+
+
+def test_a_server_may_write_its_log_and_nothing_else(log: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", DECISIONS["accessKey"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", DECISIONS["secretKey"])
+    store = open_store(f"{log['MODEL_SERVER_AUDIT_STORE']}/")
+    store.write("decisions-a.jsonl", b"{}\n")
+    for refused in (
+        lambda: store.read("decisions-a.jsonl"),
+        store.names,
+        lambda: open_store("s3://models/").write("risk-scoring", b"{}"),
+    ):
+        with pytest.raises(ServiceError, match="Access"):
+            refused()

@@ -40,6 +40,14 @@ def test_the_previous_release_is_one_minor_older_and_of_no_ordinary_bundle() -> 
     assert lock.module("previous-kubernetes").part == "previous"
 
 
+def test_a_benchmark_and_its_checks_are_one_version_and_of_no_ordinary_bundle() -> None:
+    lock = load_lock()
+    (checks,) = lock.folders
+    assert checks.module == lock.binary("kube-bench").module.name  # type: ignore[union-attr]
+    assert lock.module(checks.module).version == lock.binary("kube-bench").version
+    assert checks.part == lock.module(checks.module).part == "benchmarks"
+
+
 def minor(version: str) -> int:
     return int(version.split(".")[1])
 

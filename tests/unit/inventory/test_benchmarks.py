@@ -7,7 +7,7 @@ import json
 import pytest
 
 from portolan.errors import PortolanError
-from portolan.inventory.benchmarks import as_evidence, read_kube_bench, read_lynis, read_reports, reasons
+from portolan.inventory.benchmarks import as_evidence, counts, read_kube_bench, read_lynis, read_reports, reasons
 
 LYNIS = """\
 # Lynis Report
@@ -25,7 +25,9 @@ def item(number: str, status: str) -> dict[str, str]:
 
 
 def kube_bench(*results: dict[str, str]) -> str:
-    return json.dumps({"Controls": [{"id": "1", "tests": [{"section": "1.2", "results": list(results)}]}]})
+    return json.dumps(
+        {"Controls": [{"id": "1", "tests": [{"section": "1.2", "desc": "API server", "results": list(results)}]}]}
+    )
 
 
 def test_lynis_warnings_are_findings_and_its_suggestions_are_not():
@@ -41,7 +43,23 @@ def test_items_that_kube_bench_fails_are_findings_and_what_it_warns_of_is_not():
     text = kube_bench(item("1.2.1", "FAIL"), item("1.2.2", "PASS"), item("1.2.3", "WARN"), item("4.1.1", "FAIL"))
     report = read_kube_bench("control-1", text, {"1.2.1": "probes need it"})
     assert [(one.id, bool(one.left_out)) for one in report.findings] == [("1.2.1", True), ("4.1.1", False)]
-    assert report.passed == 1
+    assert (report.passed, report.warned, report.failed) == (1, 1, 2)
+    (section,) = report.sections
+    assert (section.id, section.passed, section.warned, section.failed, section.left_out) == ("1.2", 1, 1, 2, 1)
+
+
+def test_people_see_a_line_for_each_section_and_for_lynis():
+    text = kube_bench(item("1.2.1", "FAIL"), item("1.2.2", "PASS"), item("1.2.3", "WARN"), item("4.1.1", "FAIL"))
+    reports = (read_kube_bench("a", text, {"1.2.1": "probes"}), read_lynis("a", LYNIS, {"NETW-2705": "one"}))
+    assert counts(reports) == [
+        ("a", "kube-bench", "1.2 API server", "1", "1", "2", "1"),
+        ("a", "lynis", "hardening index 71 of 100", "", "", "2", "1"),
+    ]
+
+
+def test_an_item_of_an_unknown_status_is_not_left_out_of_the_count_in_silence():
+    with pytest.raises(PortolanError, match="cannot be read"):
+        read_kube_bench("control-1", kube_bench(item("1.2.1", "MAYBE")), {})
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"Controls": [{"tests": [{"results": [{}]}]}]}'])

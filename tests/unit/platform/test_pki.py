@@ -76,10 +76,13 @@ def test_secrets_of_before_get_what_they_lack():
     secrets = known(pki.utc_now())
     with pytest.raises(PortolanError, match="platform up"):
         secrets.required("endpoint")
+    with pytest.raises(PortolanError, match="platform up"):
+        _ = secrets.decisions_key
     renewed = renewed_certificates(secrets)
     assert renewed.required("endpoint").names
     assert renewed.kserve_webhook == secrets.kserve_webhook
     assert len(renewed.audit_key) >= 32
+    assert renewed.decisions_key not in (secrets.object_store_administrator, secrets.object_store_risk_scoring)
 
 
 def test_an_endpoint_gets_a_certificate_for_its_addresses(tmp_path):

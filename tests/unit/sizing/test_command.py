@@ -80,9 +80,17 @@ def test_explain_shows_people_the_formula_and_its_inputs(examples: Path) -> None
     [
         ("services.risk-scoring", r"services\.risk-scoring\.replicas"),
         ("services.risk-scorin.replicas", r"did you mean services\.risk-scoring\.replicas"),
-        ("zebra", r"the numbers of this plan are pools\.control-plane\.count"),
+        ("services", r"did you mean services\..*more below it"),
+        ("zebra", r"the nearest are .*; all are in: portolan size SITE -o json"),
     ],
 )
 def test_an_item_that_is_not_in_the_plan_is_told_with_those_that_are(examples: Path, item: str, guess: str) -> None:
     with pytest.raises(PortolanError, match=guess):
         printed("explain", str(examples / "sandbox.yaml"), item)
+
+
+def test_no_list_of_every_number_is_told_in_place_of_one(examples: Path) -> None:
+    for item in ("zebra", "services", "replicas", ""):
+        with pytest.raises(PortolanError) as told:
+            printed("explain", str(examples / "sandbox.yaml"), item)
+        assert len(str(told.value)) < 400, item

@@ -121,8 +121,6 @@ def run(load: Callable[[SealedModel], Model[Any]], name: str, arguments: Sequenc
     def application(*_: Any, **__: Any) -> Any:
         """Runs in each worker, which inherits the verified model's memory."""
         telemetry.join()
-        # a large batch in a thread gives way to the event loop after this, instead of Python's 5 ms
-        sys.setswitchinterval(0.0005)
         versions = Versions(traffic, telemetry, registry)
         versions.began()
         if registry is not None:

@@ -126,7 +126,7 @@ class Versions:
         self.telemetry.counted(model.counted(answers), arm)
         cells, scores = self.telemetry.extra, model.scores(answers)
         if arm == "stable":
-            self.monitor.count(cells[_STABLE:_CANDIDATE], records, scores)
+            self.monitor.count(cells, records, scores)  # its cells are the first
         else:
             self.candidate_monitor.count(cells[_CANDIDATE:_COMPARISON], records, scores)
 

@@ -10,6 +10,7 @@ _TLS_DIR (tls.crt and tls.key).
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import socket
 import sys
@@ -178,4 +179,7 @@ def serve_until_stopped(
         log_level=LogLevels.warning,
         **encryption,
     )
+    # What is loaded stays: no collection of garbage looks at it again, nor touches memory that the workers share.
+    gc.collect()
+    gc.freeze()
     server.serve(target_loader=application)

@@ -111,5 +111,5 @@ class Contributions:
         lines = [first + bisect_left(ends, row[feature]) for feature, ends, first in self._thresholds]
         agreed = np.bitwise_or.reduce(self._agreeing.take(lines or [0], axis=0), axis=0).view(np.uint8)
         shares = self._table.take(self._first + agreed, axis=0)
-        total: NDArray[np.float64] = np.bincount(self._owner, shares.ravel(), self.features + 1)
+        total = np.asarray(np.bincount(self._owner, shares.ravel(), self.features + 1), dtype=np.float64)
         return total[: self.features]

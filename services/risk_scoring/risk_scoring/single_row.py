@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 _FLOAT64 = 1  # C_API_DTYPE_FLOAT64
 _RAW_SCORE = 1  # C_API_PREDICT_RAW_SCORE
 _ALL_TREES = -1
+_KEEPING_LOCK = ctypes.PYFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64), ctypes.POINTER(ctypes.c_double)
+)
 
 
 class SingleRow:
@@ -51,12 +54,13 @@ class SingleRow:
                 ctypes.byref(handle),
             )
         )
-        self._predict = _LIB.LGBM_BoosterPredictForMatSingleRowFast
+        # The interpreter's lock is kept: to give it up and wait for it again would take longer than the call.
+        self._predict = _KEEPING_LOCK(("LGBM_BoosterPredictForMatSingleRowFast", _LIB))
         self._arguments = (
             handle,
             ctypes.cast(self._row, ctypes.c_void_p),
-            ctypes.byref(self._length),
-            ctypes.byref(self._result),
+            ctypes.pointer(self._length),
+            ctypes.pointer(self._result),
         )
 
     def raw_score(self, row: Sequence[float] | NDArray[np.float64]) -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 GIVE_WAY_SECONDS = 0.0005  # after so long a thread lets the event loop go on, where Python's usual is 5 ms
@@ -16,20 +17,26 @@ _usual_seconds = sys.getswitchinterval()
 
 
 async def aside(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what `work` returns. Whoever is cancelled meanwhile leaves the thread to its end.
-
-    Threads give way sooner only as long as one works: changing between them so often costs each request more
-    processor time, where there is none.
-    """
+    """Return what `work` returns. Whoever is cancelled meanwhile leaves the thread to its end."""
 
     def run() -> Any:
-        _count(1)
-        try:
+        with giving_way():
             return work(*arguments)
-        finally:
-            _count(-1)
 
     return await asyncio.to_thread(run)
+
+
+@contextlib.contextmanager
+def giving_way() -> Iterator[None]:
+    """While a thread works inside, threads give way sooner.
+
+    Not at other times: changing between threads so often costs each request more processor time.
+    """
+    _count(1)
+    try:
+        yield
+    finally:
+        _count(-1)
 
 
 def _count(change: int) -> None:

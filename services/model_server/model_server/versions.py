@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from model_server import signing
+from model_server.aside import giving_way
 from model_server.comparison import Comparison
 from model_server.drift import SCORE, Monitor
 from model_server.errors import ServiceError
@@ -200,7 +201,8 @@ class Versions:
             return ""
         self._seen = content
         try:
-            changed = self._wanted(registry, parse_policy(content))
+            with giving_way():
+                changed = self._wanted(registry, parse_policy(content))
         except ServiceError as error:
             self.telemetry.count_load_failure()
             return f"traffic stays as it is: {error}"

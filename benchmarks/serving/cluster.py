@@ -244,7 +244,7 @@ def opened(site_file: Path, work: Path, generator: Path, runtimes: set[str]) -> 
     cluster = Cluster(kubeconfig(site.name), of[HostRole.WORKER][0], of[HostRole.CONTROL_PLANE][0], image)
     people.print(f"copying the model, the programs and the peers' packages to {cluster.serving.name}")
     try:
-        send(cluster.serving, work, ["model", "mlserver"], FOLDER)
+        send(cluster.serving, work, ["model", "mlserver", "numbers.jsonl"], FOLDER)
         send(cluster.serving, HERE, PROGRAMS, f"{FOLDER}/programs")
         for runtime in sorted(runtimes - {OURS}):
             packages = next(interpreter(runtime).parent.parent.glob("lib/python3.*/site-packages"))

@@ -76,7 +76,7 @@ def servers(names: Sequence[str]) -> list[Server]:
     predict = "/v1/models/risk-scoring:predict"
     listen = ["--address", "{address}", "--port", "{port}"]
     serve = ["{python}", "-m", "risk_scoring.serve", "--model-dir", "{work}/model", *listen]
-    ceiling = ["{python}", "{programs}/ceiling.py", "{work}/model", "{address}", "{port}"]
+    ceiling = ["{python}", "{programs}/ceiling.py", "{work}", "{address}", "{port}"]
     drain = {"MODEL_SERVER_DRAIN_SECONDS": "0"}
     mlserver = {
         "MLSERVER_HOST": "{address}",
@@ -96,8 +96,8 @@ def servers(names: Sequence[str]) -> list[Server]:
             Server("portolan with reasons", OURS, serve, predict, "reasons.jsonl", drain),
         ),
         "ceiling": (
-            Server("ceiling", OURS, [*ceiling, "scores"], "/", "plain.jsonl"),
-            Server("ceiling with reasons", OURS, [*ceiling, "reasons"], "/", "plain.jsonl"),
+            Server("ceiling", OURS, [*ceiling, "scores"], predict, "plain.jsonl", drain),
+            Server("ceiling with reasons", OURS, [*ceiling, "reasons"], predict, "reasons.jsonl", drain),
         ),
         "kserve": (Server("kserve", "kserve", stock, predict, "numbers.jsonl"),),
         "mlserver": (

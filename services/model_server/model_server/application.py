@@ -7,12 +7,13 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import orjson
 
 from model_server import binary_tensors, bodies, telling
+from model_server.aside import aside
 from model_server.audit import AuditLog
 from model_server.authentication import Authenticator
 from model_server.bodies import Limits
@@ -68,6 +69,7 @@ class Application:
         self.access = access
         self.tracer = tracer
         self.journal = journal
+        self._read = bodies.Reader(limits).read
         self._started = started
         self._beside: Any = None
         self._shadowing: asyncio.Task[None] | None = None
@@ -98,13 +100,16 @@ class Application:
         if self.journal is not None:
             self.journal.stop()
 
-    async def __rsgi__(self, scope: Any, proto: Any) -> None:
+    def __rsgi__(self, scope: Any, proto: Any) -> Coroutine[Any, Any, None]:
+        """Return what answers a request; one coroutine less than if it waited for it itself."""
+        path = scope.path
+        if (protocol := self._own.get(path)) is not None and scope.proto == "http":
+            return self._predict(scope, proto, protocol, self.name)
+        return self._other(scope, proto, path)
+
+    async def _other(self, scope: Any, proto: Any, path: str) -> None:
         if scope.proto != "http":
             proto.close(None)
-            return
-        path = scope.path
-        if (protocol := self._own.get(path)) is not None:
-            await self._predict(scope, proto, protocol, self.name)
         elif (match := V1_PREDICT.fullmatch(path)) is not None:
             await self._predict(scope, proto, "v1", match[1])
         elif (match := V2_MODEL.fullmatch(path)) is not None and match[3] == "/infer":
@@ -176,19 +181,24 @@ class Application:
         start = time.perf_counter()
         status, headers, arm, shadowed, reading = 200, JSON, "stable", None, False
         caller, body, digest = "", b"", ""
+        asked = scope.headers  # each look at it copies all of them
         try:
             _must_be(scope, "POST")
             self.known(name, version)
             if self.access is not None:
-                caller = await self.subject(scope.headers.get("authorization"))
-            json_length = bodies.json_length(scope, protocol)
+                caller = await self.subject(asked.get("authorization"))
+            json_length = bodies.json_length(asked, protocol)
             reading = True
-            body = await bodies.read(scope, proto, self.limits)
+            body = await self._read(asked, proto)
             start = time.perf_counter()
-            arm, model = self.turn(version, scope.headers.get("x-traffic-unit"))
-            arm, model, question, answer, answer_json_length, answers = await self._answer(
-                arm, model, protocol, body, json_length
-            )
+            arm, model = self.turn(version, asked)
+            question = None if len(body) > INLINE_BYTES else self._question(model, protocol, body, json_length)
+            work = arm, model, protocol, body, json_length, question
+            if question is None or len(question.records) > INLINE_ROWS:
+                done = await self._aside(*work)
+            else:
+                done = self._work(*work)
+            arm, model, question, answer, answer_json_length, answers = done
             if answer_json_length is not None:
                 headers = [BINARY, (binary_tensors.HEADER, str(answer_json_length))]
             shadowed, digest = self.after(arm, model, question, answers), model.digest
@@ -199,7 +209,11 @@ class Application:
         except Exception:
             traceback.print_exc(file=sys.stderr)
             status, answer = 500, orjson.dumps({"error": "internal error; see the server's log"})
-        self.ended(protocol, status, time.perf_counter() - start, arm, scope.headers.get("traceparent"))
+        seconds = time.perf_counter() - start
+        if self.tracer is None:
+            self.telemetry.ended(protocol, status, seconds, arm)
+        else:
+            self.ended(protocol, status, seconds, arm, asked.get("traceparent"))
         if self.journal is not None:
             self.journal.note(protocol, status, arm, digest, caller, body, answer)
         if self.telemetry.draining:
@@ -215,12 +229,14 @@ class Application:
             digest = self.versions.traffic.digests().get(arm, "")
             self.tracer.record(parent, seconds, protocol, status, arm, digest)
 
-    def turn(self, version: str | None, unit: str | None) -> tuple[str, Model[Any]]:
+    def turn(self, version: str | None, headers: Any) -> tuple[str, Model[Any]]:
         """Return the arm that answers, and its model: the version that is asked for, else whose turn it is."""
         traffic = self.versions.traffic
         if version is not None and (named := traffic.named(version, VERSION_LETTERS)) is not None:
             return named
-        return traffic.choose(unit)
+        if not traffic.percent:
+            return "stable", traffic.stable
+        return traffic.choose(headers.get("x-traffic-unit"))
 
     def answered(
         self, arm: str, model: Model[Any], protocol: str, records: Sequence[Any], options: Any
@@ -258,7 +274,7 @@ class Application:
         async def ask() -> None:
             start, status = time.perf_counter(), 200
             try:
-                other = await asyncio.to_thread(shadow.answer, question.records, question.options)
+                other = await aside(shadow.answer, question.records, question.options)
                 self.versions.compare(question.records, answers, shadow, other)
             except Exception:
                 traceback.print_exc(file=sys.stderr)
@@ -267,18 +283,11 @@ class Application:
 
         self._shadowing = asyncio.get_running_loop().create_task(ask())
 
-    async def _answer(self, arm: str, model: Model[Any], protocol: str, body: bytes, json_length: int | None) -> Answer:
-        if len(body) > INLINE_BYTES:
-            return await self._aside(arm, model, protocol, body, json_length, None)
-        question = self._question(model, protocol, body, json_length)
-        if len(question.records) > INLINE_ROWS:
-            return await self._aside(arm, model, protocol, body, json_length, question)
-        return self._work(arm, model, protocol, body, json_length, question)
-
     async def _aside(self, *work: Any) -> Answer:
         try:
             async with asyncio.timeout(self.limits.answer_seconds):
-                return await asyncio.to_thread(self._work, *work)
+                done: Answer = await aside(self._work, *work)
+                return done
         except TimeoutError:
             what = f"not answered within {self.limits.answer_seconds:g} s"
             raise BadRequestError("request", what, "send fewer records a request", status=504) from None

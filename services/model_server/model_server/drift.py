@@ -84,24 +84,24 @@ class Monitor:
         for name, field in self.fields.items():
             self.begins[name] = self.size
             self.size += len(field["shares"])
-        self._texts: list[tuple[str, int, dict[str, int], int]] = []
+        self._texts: list[tuple[str, dict[str, int], int]] = []  # the cell of each value, and that of all others
         self._numbers: list[tuple[str, int, list[float]]] = []
         for name, field in self.fields.items():
             if "ends" in field:
                 self._numbers.append((name, self.begins[name], list(field["ends"])))
             else:
-                places = {value: i for i, value in enumerate(field["values"])}
-                self._texts.append((name, self.begins[name], places, len(places)))
+                places = {value: self.begins[name] + i for i, value in enumerate(field["values"])}
+                self._texts.append((name, places, self.begins[name] + len(places)))
 
     def count(self, cells: memoryview[float], records: Sequence[Any], scores: Sequence[float]) -> None:
         """Count records and their scores; a field that a record has not is left out."""
         for record, score in zip(records, scores, strict=True):
             cells[0] += 1
-            if not isinstance(record, Mapping):
+            if type(record) is not dict and not isinstance(record, Mapping):
                 record = {}
-            for name, begin, places, other in self._texts:
+            for name, places, other in self._texts:
                 if (value := record.get(name)) is not None:
-                    cells[begin + places.get(value, other)] += 1
+                    cells[places.get(value, other)] += 1
             for name, begin, ends in self._numbers:
                 number = score if name == SCORE else record.get(name)
                 if number is not None:

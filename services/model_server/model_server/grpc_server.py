@@ -5,7 +5,6 @@ Import it in a worker only: gRPC's threads do not live through a fork.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 import traceback
@@ -18,6 +17,7 @@ import numpy as np
 
 from model_server import binary_tensors
 from model_server.application import INLINE_ROWS, Application
+from model_server.aside import aside
 from model_server.errors import BadRequestError
 from model_server.model import Model, Tensor
 from model_server.open_inference import CONTENTS, MESSAGE, METHODS, SERVICE
@@ -161,11 +161,11 @@ class Servicer:
             if application.access is not None:
                 caller = await application.subject(metadata.get("authorization"))
             application.known(request.model_name, request.model_version or None)
-            arm, model = application.turn(request.model_version or None, None)
+            arm, model = application.turn(request.model_version or None, {})
             question = parse(model, request, application.limits.rows)
             work = (arm, model, "grpc", question.records, question.options)
             if len(question.records) > INLINE_ROWS:
-                arm, model, answers = await asyncio.to_thread(application.answered, *work)
+                arm, model, answers = await aside(application.answered, *work)
             else:
                 arm, model, answers = application.answered(*work)
             answer = render(model, application.name, question, answers)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -18,15 +17,14 @@ EXTENSIONS = ("binary_tensor_data",)
 VERSION_LETTERS = 12  # of a digest, as the version of a model
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """A request that was understood: what to answer and what to tell."""
 
     records: Sequence[Any]
     options: Any
     id: str | None = None
     outputs: tuple[str, ...] = ()
-    binary: frozenset[str] = field(default=frozenset())  # outputs that are wanted as binary tensors
+    binary: frozenset[str] = frozenset()  # outputs that are wanted as binary tensors
 
 
 def version_of(model: Model[Any]) -> str:
@@ -71,7 +69,7 @@ def parse_v1(model: Model[Any], body: bytes, rows_limit: int) -> Question:
     if not isinstance(instances, list):
         raise BadRequestError("instances", "no list of records", 'send {"instances": [{...}]}')
     check_rows(len(instances), rows_limit, "instances")
-    outputs = tuple(output.name for output in model.outputs)
+    outputs = tuple([output.name for output in model.outputs])
     options = model.options(parameters_of(document), outputs)
     read = model.read
     return Question([read(one, f"instances[{i}]") for i, one in enumerate(instances)], options)

@@ -11,6 +11,7 @@ _TLS_DIR (tls.crt and tls.key).
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import socket
 import sys
@@ -123,8 +124,6 @@ def run(load: Callable[[SealedModel], Model[Any]], name: str, arguments: Sequenc
     def application(*_: Any, **__: Any) -> Any:
         """Runs in each worker, which inherits the verified model's memory."""
         telemetry.join()
-        # a large batch in a thread gives way to the event loop after this, instead of Python's 5 ms
-        sys.setswitchinterval(0.0005)
         versions = Versions(traffic, telemetry, registry)
         versions.began()
         if registry is not None:
@@ -182,6 +181,9 @@ def serve_until_stopped(
         log_level=LogLevels.warning,
         **encryption,
     )
+    # What is loaded stays: no collection of garbage looks at it again, nor touches memory that the workers share.
+    gc.collect()
+    gc.freeze()
     audit = chosen.audit
     shipping = None
     if audit is not None and audit.store is not None:

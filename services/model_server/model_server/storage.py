@@ -136,7 +136,8 @@ def _s3_client() -> Any:
         from botocore.config import Config
     except ImportError as error:
         raise ServiceError("s3://", "boto3 is not installed", "install the extra 'storage'") from error
-    return boto3.client(
+    # A session of its own: the default one keeps the credentials of whoever asked first.
+    return boto3.session.Session().client(
         "s3",
         region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
         config=Config(

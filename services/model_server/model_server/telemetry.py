@@ -51,15 +51,19 @@ class Telemetry:
         self._joined = multiprocessing.get_context("fork").Value("i", 0)
         # single cells of it are several times quicker to reach than those of an array
         self._cells = memoryview(self._memory).cast("d")
-        self._own = self._cells[: self._size]
+        self._take(0)
 
     def join(self) -> None:
         """Take a block of one's own."""
         with self._joined.get_lock():
             block = self._joined.value % BLOCKS
             self._joined.value += 1
-        self._own = self._cells[block * self._size : (block + 1) * self._size]
+        self._take(block)
         self._own[_IN_FLIGHT] = 0
+
+    def _take(self, block: int) -> None:
+        self._own = self._cells[block * self._size : (block + 1) * self._size]
+        self._own_extra = self._own[self._extra :]
 
     @property
     def draining(self) -> bool:
@@ -73,7 +77,7 @@ class Telemetry:
     @property
     def extra(self) -> memoryview[float]:
         """This worker's further cells."""
-        return self._own[self._extra :]
+        return self._own_extra
 
     def extra_of_all(self) -> NDArray[np.float64]:
         """Return the sum of all workers' further cells."""

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from model_server import signing
+from model_server.aside import giving_way
 from model_server.comparison import Comparison
 from model_server.drift import SCORE, Monitor
 from model_server.errors import ServiceError
@@ -126,7 +127,7 @@ class Versions:
         self.telemetry.counted(model.counted(answers), arm)
         cells, scores = self.telemetry.extra, model.scores(answers)
         if arm == "stable":
-            self.monitor.count(cells[_STABLE:_CANDIDATE], records, scores)
+            self.monitor.count(cells, records, scores)  # its cells are the first
         else:
             self.candidate_monitor.count(cells[_CANDIDATE:_COMPARISON], records, scores)
 
@@ -200,7 +201,8 @@ class Versions:
             return ""
         self._seen = content
         try:
-            changed = self._wanted(registry, parse_policy(content))
+            with giving_way():
+                changed = self._wanted(registry, parse_policy(content))
         except ServiceError as error:
             self.telemetry.count_load_failure()
             return f"traffic stays as it is: {error}"

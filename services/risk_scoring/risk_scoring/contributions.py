@@ -109,7 +109,7 @@ class Contributions:
     def of(self, row: Sequence[float]) -> NDArray[np.float64]:
         """Return the contribution of each feature to the raw score (log odds) of one row."""
         lines = [first + bisect_left(ends, row[feature]) for feature, ends, first in self._thresholds]
-        agreed = np.bitwise_or.reduce(self._agreeing[lines or [0]], axis=0).view(np.uint8)
+        agreed = np.bitwise_or.reduce(self._agreeing.take(lines or [0], axis=0), axis=0).view(np.uint8)
         shares = self._table.take(self._first + agreed, axis=0)
-        total: NDArray[np.float64] = np.bincount(self._owner, shares.ravel(), self.features + 1).astype(np.float64)
+        total = np.asarray(np.bincount(self._owner, shares.ravel(), self.features + 1), dtype=np.float64)
         return total[: self.features]

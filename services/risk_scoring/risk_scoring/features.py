@@ -12,16 +12,15 @@ features: `fold_of` splits the rows, and every fold is encoded by an `Encoder` f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from risk_scoring.schema import NUMERIC_FIELDS, Row
+from risk_scoring.schema import Row
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int8]
@@ -83,7 +82,35 @@ GROUPS: tuple[Group, ...] = (
 )
 
 
-_NUMBERS_IN_GROUPS = tuple({field for group in GROUPS for field in group.fields} & NUMERIC_FIELDS)
+def keys(row: Row) -> tuple[str, ...]:
+    """Return `key` of every group in the order of `GROUPS`, written out: every declaration that is served needs it."""
+    goods, origin, proof = row["hs6_code"], row["country_of_origin"], row["country_of_origin_indicator"]
+    departure, tax_type, tax_rate = row["country_of_departure"], row["tax_type"], repr(float(row["tax_rate"]))
+    importer, declarant, office = row["importer_id"], row["declarant_id"], row["office_id"]
+    return (
+        goods,
+        goods[:4],
+        goods[:2],
+        origin,
+        departure,
+        tax_type,
+        tax_rate,
+        f"{goods}|{departure}|{origin}|{tax_rate}|{tax_type}",
+        f"{goods}|{origin}",
+        f"{goods}|{proof}",
+        f"{importer}|{goods}",
+        importer,
+        row["seller_id"],
+        declarant,
+        row["courier_id"],
+        office,
+        f"{office}|{declarant}",
+        row["import_type"],
+        row["import_use"],
+        row["payment_type"],
+        row["mode_of_transport"],
+        proof,
+    )
 
 
 @dataclass(frozen=True)
@@ -137,6 +164,8 @@ def unit_price_log(row: Row) -> float:
 
 
 Counts = dict[str, tuple[int, int]]  # value -> (declarations, frauds among them)
+# What the features of a value are, and those of one without a past.
+_Lookup = tuple[Callable[[str, tuple[float, ...]], tuple[float, ...]], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -170,15 +199,9 @@ class Encoder:
 
     def encode_row(self, row: Row) -> list[float]:
         """Return the features of one declaration in the order of `FEATURES`."""
-        text = {**row, **{field: repr(float(row[field])) for field in _NUMBERS_IN_GROUPS}}
         line: list[float] = []
-        for group, get, past, unseen in self._lookups:
-            key = get(text)
-            if group.digits != 6:
-                key = key[: group.digits]
-            elif len(group.fields) > 1:
-                key = "|".join(key)
-            line += past.get(key, unseen)
+        for key, (past, unseen) in zip(keys(row), self._lookups, strict=True):
+            line += past(key, unseen)
         unit = unit_price_log(row)
         line += (
             row["tax_rate"],
@@ -190,19 +213,24 @@ class Encoder:
         return line
 
     @cached_property
-    def _lookups(self) -> list[tuple[Group, itemgetter[Any], dict[str, tuple[float, ...]], tuple[float, ...]]]:
+    def _lookups(self) -> list[_Lookup]:
         """For each group the features of every value that has a past, and of one that has none."""
         prior = SMOOTHING_DECLARATIONS * self.overall_rate
+        # Few pasts are different: one tuple for all values with the same is in the processor's cache where one for each
+        # is not, and takes less memory.
+        made: dict[tuple[bool, int, int], tuple[float, ...]] = {}
 
         def features(group: Group, declarations: int, frauds: int) -> tuple[float, ...]:
-            rate = (frauds + prior) / (declarations + SMOOTHING_DECLARATIONS)
-            return (rate, math.log1p(declarations)) if group.counted else (rate,)
+            found = made.get((group.counted, declarations, frauds))
+            if found is None:
+                rate = (frauds + prior) / (declarations + SMOOTHING_DECLARATIONS)
+                found = (rate, math.log1p(declarations)) if group.counted else (rate,)
+                made[group.counted, declarations, frauds] = found
+            return found
 
         return [
             (
-                group,
-                itemgetter(*group.fields),
-                {key: features(group, *past) for key, past in self.counts[group.name].items()},
+                {value: features(group, *past) for value, past in self.counts[group.name].items()}.get,
                 features(group, 0, 0),
             )
             for group in GROUPS
@@ -245,7 +273,13 @@ class Encoder:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Encoder:
         """Return the encoder of a document made by `to_document`. Raises KeyError where a group is missing."""
-        counts = {g.name: {k: (int(n), int(f)) for k, (n, f) in document["counts"][g.name].items()} for g in GROUPS}
+        same: dict[tuple[int, int], tuple[int, int]] = {}  # one tuple for all values with the same past
+
+        def past(n: float, f: float) -> tuple[int, int]:
+            found = int(n), int(f)
+            return same.setdefault(found, found)
+
+        counts = {g.name: {key: past(*one) for key, one in document["counts"][g.name].items()} for g in GROUPS}
         usual = {key: float(value) for key, value in document["usual_unit_price_log"].items()}
         return cls(float(document["overall_rate"]), counts, usual)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import lightgbm
 import numpy as np
@@ -25,8 +25,7 @@ REASONS = 3  # how many are told unless the request says otherwise
 SINGLY_MOST = 16  # so many rows are scored faster one by one than by a call for all
 
 
-@dataclass(frozen=True)
-class Predictions:
+class Predictions(NamedTuple):
     """The answers to a batch, one entry a declaration; `reasons` is empty where none were asked for."""
 
     scores: list[float]
@@ -106,7 +105,7 @@ class Predictor:
     def _reasons(self, row: Row, line: Sequence[float], count: int) -> list[dict[str, Any]]:
         parts = self.contributions.of(line)
         # equal ones in the order of the features
-        strongest = np.argsort(-np.abs(parts), kind="stable")[:count].tolist()
+        strongest = (-np.abs(parts)).argsort(kind="stable")[:count].tolist()
         return [
             {
                 "feature": FEATURES[column].label,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from model_server import serve
+from risk_scoring import lean  # noqa: F401  # before LightGBM is imported
 from risk_scoring.served import load
 
 

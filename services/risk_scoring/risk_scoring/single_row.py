@@ -8,6 +8,7 @@ its `c_api.h`); the Python package has no method for it, so it is called here. T
 from __future__ import annotations
 
 import ctypes
+import struct
 import threading
 from collections.abc import Sequence
 
@@ -19,6 +20,9 @@ from numpy.typing import NDArray
 _FLOAT64 = 1  # C_API_DTYPE_FLOAT64
 _RAW_SCORE = 1  # C_API_PREDICT_RAW_SCORE
 _ALL_TREES = -1
+_KEEPING_LOCK = ctypes.PYFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64), ctypes.POINTER(ctypes.c_double)
+)
 
 
 class SingleRow:
@@ -32,7 +36,8 @@ class SingleRow:
         """Set the call up. Raises lightgbm.basic.LightGBMError where the library refuses it."""
         self._booster = booster  # owns the trees that the handle below points to
         columns = booster.num_feature()
-        self._row: NDArray[np.float64] = np.zeros(columns, dtype=np.float64)
+        self._row = ctypes.create_string_buffer(8 * columns)
+        self._pack = struct.Struct(f"{columns}d").pack_into  # quicker than an assignment to an array
         self._result = ctypes.c_double()
         self._length = ctypes.c_int64()
         self._lock = threading.Lock()
@@ -49,18 +54,19 @@ class SingleRow:
                 ctypes.byref(handle),
             )
         )
-        self._predict = _LIB.LGBM_BoosterPredictForMatSingleRowFast
+        # The interpreter's lock is kept: to give it up and wait for it again would take longer than the call.
+        self._predict = _KEEPING_LOCK(("LGBM_BoosterPredictForMatSingleRowFast", _LIB))
         self._arguments = (
             handle,
-            ctypes.c_void_p(self._row.ctypes.data),
-            ctypes.byref(self._length),
-            ctypes.byref(self._result),
+            ctypes.cast(self._row, ctypes.c_void_p),
+            ctypes.pointer(self._length),
+            ctypes.pointer(self._result),
         )
 
     def raw_score(self, row: Sequence[float] | NDArray[np.float64]) -> float:
         """Return the raw score of one row, which has as many columns as the model has features."""
         with self._lock:  # one buffer for all threads; the call takes microseconds
-            self._row[:] = row
+            self._pack(self._row, 0, *row)
             if self._predict(*self._arguments):
                 raise RuntimeError("LightGBM could not score a row")
             return self._result.value

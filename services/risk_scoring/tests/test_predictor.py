@@ -11,8 +11,9 @@ import pytest
 from risk_scoring.calibration import Calibration
 from risk_scoring.contributions import MOST_ON_A_PATH, Contributions
 from risk_scoring.dataset import Dataset
-from risk_scoring.features import FEATURES
+from risk_scoring.features import FEATURES, GROUPS, keys
 from risk_scoring.predictor import SINGLY_MOST, Predictor
+from risk_scoring.schema import COLUMN_OF_FIELD, Declaration, parse_declaration
 from risk_scoring.single_row import SingleRow
 
 
@@ -84,3 +85,26 @@ def test_calibration_keeps_the_order_and_never_overflows() -> None:
     assert scores == sorted(scores)
     assert scores[0] == 0.0
     assert scores[-1] == 1.0
+
+
+def test_keys_are_those_of_the_groups_in_their_order(declarations: Dataset) -> None:
+    for row in declarations.rows[:100]:
+        assert list(keys(row)) == [group.key(row) for group in GROUPS]
+
+
+def test_a_declaration_is_read_as_the_model_reads_it_by_field_or_column(declarations: Dataset) -> None:
+    for row in declarations.rows[:100]:
+        expected = Declaration.model_validate(row).__dict__
+        columns = {COLUMN_OF_FIELD[name]: value for name, value in row.items()}
+        for read in (parse_declaration(row, "it"), parse_declaration(columns, "it")):
+            assert list(read.items()) == list(expected.items())
+
+
+def test_what_a_declaration_leaves_out_is_empty_and_whole_numbers_are_taken(declarations: Dataset) -> None:
+    row = {**declarations.rows[0], "net_mass": 7}
+    for name in ("declaration_id", "date", "seller_id", "courier_id"):
+        del row[name]
+    read = parse_declaration(row, "it")
+    assert read == Declaration.model_validate(row).__dict__
+    assert read["seller_id"] == ""
+    assert type(read["net_mass"]) is float

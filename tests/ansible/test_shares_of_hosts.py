@@ -36,7 +36,7 @@ STORAGE = {
 BY = {3: "version=3&nfsport=2049&mountport=20048", 4: "version=4"}
 # /tmp/pieces to the share "shared" by version 4, 2048 bytes a call.
 PIECES = """
-import ctypes, sys
+import ctypes, os, sys
 nfs = ctypes.CDLL("libnfs.so.13")
 nfs.nfs_init_context.restype = nfs.nfs_get_error.restype = ctypes.c_void_p
 context = ctypes.c_void_p(nfs.nfs_init_context())
@@ -46,7 +46,7 @@ def must(answer):
 must(nfs.nfs_set_version(context, 4))
 must(nfs.nfs_mount(context, sys.argv[1].encode(), b"/srv/data/shared"))
 handle = ctypes.c_void_p()
-must(nfs.nfs_creat(context, b"/pieces", 0o644, ctypes.byref(handle)))
+must(nfs.nfs_create(context, b"/pieces", os.O_WRONLY, 0o644, ctypes.byref(handle)))
 with open("/tmp/pieces", "rb") as stream:
     while piece := stream.read(2048):
         must(nfs.nfs_write(context, handle, ctypes.c_uint64(len(piece)), piece))

@@ -106,7 +106,9 @@ def test_they_are_installed_once_and_a_second_run_changes_nothing(tmp_path: Path
     assert (installed / "bin" / "kube-bench").stat().st_mode & 0o777 == 0o755
     checks = installed / "local" / "share" / "kube-bench" / "cfg"
     assert (checks / "cis-1.10" / "node.yaml").read_text() == "id: 4\n"
-    assert (checks / "cis-1.10").stat().st_mode & 0o777 == 0o755
+    for folder in (checks, checks / "cis-1.10"):
+        assert folder.stat().st_mode & 0o777 == 0o755, folder
+    assert (checks / "cis-1.10" / "node.yaml").stat().st_mode & 0o777 == 0o644
 
 
 def test_changed_checks_are_laid_again(tmp_path: Path, bundle: Path):

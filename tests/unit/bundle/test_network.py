@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import random
 import socket
 import tarfile
 import time
@@ -19,7 +20,7 @@ from portolan.bundle.workshop import Workshop
 from portolan.errors import PortolanError
 from tests.support.release_server import ReleaseServer
 
-CONTENT = os.urandom(300_000)
+CONTENT = random.Random(0).randbytes(300_000)  # the same in every process that collects these tests
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 

@@ -123,4 +123,6 @@ def test_a_thousand_simulated_nodes_are_placed_upon_and_go(stage: ScenarioSite, 
         assert value is not None, why
         figure(check, value, unit, "portolan verify --depth burn-in")
     assert stage.objects("nodes", "-l", "portolan.dev/simulated-node") == []
-    assert stage.try_kubectl("get", "namespace", "portolan-scheduling").returncode != 0
+    # Told to go, a namespace of a thousand pods goes when the controller has seen each of them.
+    gone = ("get", "namespace", "portolan-scheduling")
+    wait_for("the trial's namespace is gone", lambda: stage.try_kubectl(*gone).returncode != 0, seconds=180)
